@@ -1,0 +1,102 @@
+//! Everything that the bridge can ask for.
+
+use std::time::Duration;
+
+use model::record::NumberType;
+use model::{AccountId, CallId, Money};
+
+use crate::refusal::Refusal;
+
+/// One question to the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreRequest {
+    /// Comes back in [`crate::Input::Stored`].
+    pub id: u64,
+    /// What is asked. Idempotent by its own ids: a retry repeats it under a new request id.
+    pub command: credits::Command,
+    /// Whether it may wait for the batching window (rolls) or must commit at once.
+    pub may_wait: bool,
+}
+
+/// Something for the shell to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// Send this SIP message.
+    Transmit(sip::Transmit),
+    /// Ask the store.
+    Store(StoreRequest),
+    /// Tell the media plane.
+    Media(media::Command),
+    /// Count this.
+    Note(Note),
+    /// Draining is over: no call lives and nothing is owed by the store.
+    Drained,
+}
+
+/// Something for the meters and the log; small closed sets only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Note {
+    /// From the SIP endpoint.
+    Sip(sip::Counted),
+    /// An INVITE was turned into a call.
+    CallBegan {
+        /// Which.
+        call: CallId,
+    },
+    /// A call was answered.
+    Answered {
+        /// From INVITE to 200 OK.
+        after: Duration,
+    },
+    /// A call took its seat.
+    Seated {
+        /// Toll or toll-free.
+        number_type: NumberType,
+        /// Whether credits pay.
+        charged: bool,
+    },
+    /// A call was refused, before or after answer.
+    Refused(Refusal),
+    /// A leg was cut on the tick at which its paid time ended.
+    Cut {
+        /// How far the tick lay behind.
+        overrun: Duration,
+    },
+    /// BYE left after a cut.
+    CutSignalled {
+        /// From the end of paid time to the BYE.
+        after: Duration,
+    },
+    /// A caller was warned.
+    Warned {
+        /// 60 or 10 seconds before the end.
+        seconds: u8,
+    },
+    /// A top-up or release rescued a leg that was final.
+    Rescued,
+    /// A digit was heard.
+    Digit,
+    /// A call is over; its label is from the closed set of `Ending`.
+    CallEnded {
+        /// Which.
+        call: CallId,
+        /// `caller_hung_up`, `credit_exhausted`, …
+        label: &'static str,
+        /// Connected time.
+        connected: Duration,
+    },
+    /// The book captured this for a closed leg.
+    Captured {
+        /// Whose account.
+        account: AccountId,
+        /// The leg's whole charge.
+        charge: Money,
+    },
+    /// Time nobody pays for was written down.
+    Unattributed {
+        /// At list price.
+        value: Money,
+    },
+    /// Media counted on a closed leg.
+    MediaClosed(media::LegStats),
+}

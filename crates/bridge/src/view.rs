@@ -1,0 +1,33 @@
+//! What an operator sees of a live call.
+
+use model::record::Capability;
+use model::{CallId, Did, MeetingId, Money, UnixTime};
+
+/// One live call, as of one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveCall {
+    /// Our id.
+    pub call: CallId,
+    /// The carrier's Call-ID.
+    pub sip_call_id: String,
+    /// The trunk's name.
+    pub trunk: String,
+    /// `ringing`, `identifying`, `seated`, …: the state's name.
+    pub state: &'static str,
+    /// Who calls; shown masked.
+    pub caller: Option<Did>,
+    /// What was dialled; shown masked.
+    pub called: Option<Did>,
+    /// The meeting's id, once known.
+    pub meeting: Option<MeetingId>,
+    /// When the INVITE came.
+    pub invited: UnixTime,
+    /// Connected seconds so far.
+    pub connected_secs: u64,
+    /// Who pays, once known.
+    pub capability: Option<Capability>,
+    /// Seconds left that are paid for, if charged.
+    pub funded_left_secs: Option<u64>,
+    /// Held and captured so far on the leg, if known.
+    pub held: Option<Money>,
+}

@@ -1,0 +1,40 @@
+//! Every bound in the house that is not the operator's to set, in one place.
+
+use std::time::Duration;
+
+/// Largest SIP message read, bytes (reliability.md S19).
+pub const SIP_MESSAGE_BYTES: usize = 65_535;
+/// Longest header line, bytes.
+pub const SIP_LINE_BYTES: usize = 8_192;
+/// Most header fields in one message.
+pub const SIP_HEADERS: usize = 128;
+/// Most parts of a multipart body, and how deep they nest.
+pub const BODY_PARTS: usize = 8;
+/// Nesting of multipart bodies.
+pub const BODY_DEPTH: usize = 2;
+/// Most media lines in an SDP.
+pub const SDP_MEDIA: usize = 16;
+/// Most formats on one media line.
+pub const SDP_FORMATS: usize = 64;
+/// Round-trip estimate of RFC 3261 §17.1.1.1.
+pub const SIP_T1: Duration = Duration::from_millis(500);
+/// Longest retransmission interval of RFC 3261 §17.1.2.2.
+pub const SIP_T2: Duration = Duration::from_secs(4);
+/// Longest time a message stays in the network.
+pub const SIP_T4: Duration = Duration::from_secs(5);
+/// When an unanswered or unacknowledged message is given up: 64 × T1.
+pub const SIP_GIVE_UP: Duration = Duration::from_secs(32);
+/// Shortest session interval accepted, seconds (RFC 4028 §4).
+pub const MIN_SE_SECS: u32 = 90;
+/// Length of a mixer tick.
+pub const TICK: Duration = Duration::from_millis(20);
+/// Samples in a tick at 8 kHz.
+pub const TICK_SAMPLES: usize = 160;
+/// How long a freed RTP port rests before the next leg gets it.
+pub const PORT_REST: Duration = Duration::from_secs(10);
+/// When a store request is given up by the storekeeper.
+pub const STORE_PATIENCE: Duration = Duration::from_secs(2);
+/// Most live calls in one node, whatever the configuration says.
+pub const CALLS: usize = 20_000;
+/// Digits kept of what a caller keys in one go.
+pub const DIGITS: usize = 32;

@@ -1,0 +1,326 @@
+//! Records as plain data: what is provisioned, and what is written once when a call is over.
+
+use std::borrow::Cow;
+
+use crate::{
+    AccountId, CallId, Currency, Did, E164, IpPrefix, MeetingId, Money, NumberId, OrganizationId,
+    Pin, Rate, RateVersion, TrunkId, UnixTime, UserId,
+};
+
+/// Everything that is provisioned: handed whole to `bridge`, replaced whole when it changes. Money
+/// is never in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Provision {
+    /// Grows by one with every applied change.
+    pub revision: u64,
+    /// Customers.
+    pub organizations: Vec<Organization>,
+    /// People with licences.
+    pub users: Vec<User>,
+    /// DIDs of the bridge.
+    pub numbers: Vec<ServiceNumber>,
+    /// Durable meetings.
+    pub meetings: Vec<Meeting>,
+    /// Dial-in prices.
+    pub tariffs: Vec<TariffRow>,
+}
+
+/// A customer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Organization {
+    /// Derived from `name`.
+    pub id: OrganizationId,
+    /// Short name, unique: `acme`.
+    pub name: String,
+    /// The one currency of its account.
+    pub currency: Currency,
+    /// Whether pay-per-minute organizers need [`Licence::Credits`] too (domain.md §2; default no).
+    pub payg_needs_credits_licence: bool,
+}
+
+/// What an organizer is licensed for (domain.md §2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Licence {
+    /// `MCOMEETADV` (also `MCOMEETADD`, `ENTERPRISEPREMIUM`): toll dial-in included.
+    Subscription,
+    /// `MCOMEETACPEA`: every minute of every leg is charged to credits.
+    PayPerMinute,
+    /// `MCOPSTNPP`: the right to draw on the organization's balance.
+    Credits,
+}
+
+/// A person of an organization.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// Derived from `name`.
+    pub id: UserId,
+    /// User principal name, unique: `ada@acme.example`.
+    pub name: String,
+    /// Who they belong to.
+    pub organization: OrganizationId,
+    /// What they hold.
+    pub licences: Vec<Licence>,
+    /// Whether toll-free callers may join their meetings (domain.md §3; default yes).
+    pub toll_free_allowed: bool,
+}
+
+/// Who pays the carrier for a call to the number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum NumberType {
+    /// The caller.
+    Toll,
+    /// We do, and the meeting's organization pays us.
+    TollFree,
+}
+
+/// A DID on the bridge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceNumber {
+    /// Derived from the number.
+    pub id: NumberId,
+    /// What is dialled.
+    pub did: Did,
+    /// Toll or toll-free.
+    pub number_type: NumberType,
+    /// The only organization whose meetings it joins; `None` is a shared number.
+    pub dedicated_to: Option<OrganizationId>,
+    /// The meeting that every call to it joins without a conference ID.
+    pub bound_to: Option<MeetingId>,
+    /// ISO 3166-1 alpha-2 country.
+    pub country: String,
+    /// Language of its prompts: `en-US`.
+    pub language: String,
+}
+
+/// A durable meeting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Meeting {
+    /// Derived from `name`.
+    pub id: MeetingId,
+    /// Short name, unique.
+    pub name: String,
+    /// Who rules it; their organization pays.
+    pub organizer: UserId,
+    /// What callers key in; unique.
+    pub conference_id: Pin,
+    /// Most participants at once.
+    pub participants_max: u32,
+    /// Whether entry and exit are announced by tones.
+    pub announce: bool,
+}
+
+/// One price of dial-in: longest number prefix wins, then longest caller prefix (domain.md §5).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TariffRow {
+    /// The organization it is for; `None` is the list price.
+    pub organization: Option<OrganizationId>,
+    /// Its currency.
+    pub currency: Currency,
+    /// Toll or toll-free dial-in.
+    pub number_type: NumberType,
+    /// Prefix of the service number as stored (`+39`, or a local string); empty matches all.
+    pub number_prefix: String,
+    /// Prefix of the caller's number (`+4477`); empty matches all, unknown origin included.
+    pub caller_prefix: String,
+    /// The price.
+    pub rate: Rate,
+}
+
+/// Which header of an INVITE holds the dialled number.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum CalledFrom {
+    /// The Request-URI.
+    #[default]
+    RequestUri,
+    /// The To header.
+    To,
+    /// P-Called-Party-ID (RFC 7315).
+    PCalledPartyId,
+    /// The topmost Diversion (RFC 5806).
+    Diversion,
+    /// The first History-Info entry (RFC 7044).
+    HistoryInfo,
+}
+
+/// A carrier or PBX, from the configuration file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trunk {
+    /// Derived from `name`.
+    pub id: TrunkId,
+    /// Short name, unique; a metric label.
+    pub name: String,
+    /// Where its signalling may come from.
+    pub signalling: Vec<IpPrefix>,
+    /// Where its media may come from and go to.
+    pub media: Vec<IpPrefix>,
+    /// The listener (by its index) it must use; `None` is any.
+    pub listener: Option<u8>,
+    /// Which header holds the dialled number.
+    pub called_from: CalledFrom,
+    /// Whether P-Asserted-Identity names the caller; else From does.
+    pub trusted: bool,
+    /// Removed from the front of dialled numbers that start with it.
+    pub strip_prefix: String,
+    /// How digits without a plus are read.
+    pub plan: NumberingPlan,
+    /// Most new calls a second; `None` is no limit.
+    pub calls_per_second: Option<u32>,
+    /// Most live calls; `None` is no limit.
+    pub calls_max: Option<u32>,
+    /// Whether loopback media addresses are allowed in its SDP (reliability.md S33; tests only).
+    pub loopback_media: bool,
+    /// SIP codes that replace the refusal table's, by the refusal's label.
+    pub refusal_codes: Vec<(String, u16)>,
+}
+
+/// How a country's people write numbers without a plus (domain.md §8).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NumberingPlan {
+    /// Calling code, `39`; empty means that digits without a plus are already E.164.
+    pub country_code: String,
+    /// National (trunk) prefix, `0`; empty where there is none (Italy keeps its leading 0).
+    pub national_prefix: String,
+    /// International prefix, `00`; empty where numbers never carry one.
+    pub international_prefix: String,
+}
+
+/// Who a call's time is charged to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Capability {
+    /// The subscription: nothing is charged.
+    Included,
+    /// The organization's credits.
+    Credits,
+    /// Nobody: never identified, or refused. The operator bears it, valued at list price.
+    Unattributed,
+}
+
+/// How a call ended, one closed set for CDR, metrics and `explain`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ending {
+    /// `caller_hung_up`, `credit_exhausted`, `unknown_number`, …: a refusal's label or a cause's.
+    pub label: Cow<'static, str>,
+    /// Who released: `caller`, `tollgate` or `network`.
+    pub released_by: Cow<'static, str>,
+    /// The final SIP status of the INVITE, 200 when answered.
+    pub sip_status: u16,
+    /// ITU-T Q.850 cause.
+    pub q850: u8,
+}
+
+/// What happened in one call, written once. The charge can be recomputed from it alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cdr {
+    /// Our id.
+    pub call: CallId,
+    /// The carrier's Call-ID.
+    pub sip_call_id: String,
+    /// The trunk's name; it came in there.
+    pub trunk: String,
+    /// Who called, if known and a number.
+    pub caller: Option<Did>,
+    /// What was dialled.
+    pub called: Option<Did>,
+    /// The called number's type, if it is ours.
+    pub number_type: Option<NumberType>,
+    /// The meeting joined, if any.
+    pub meeting: Option<MeetingId>,
+    /// Its organizer.
+    pub organizer: Option<UserId>,
+    /// The organization.
+    pub organization: Option<OrganizationId>,
+    /// Who paid.
+    pub capability: Capability,
+    /// The account charged, when `capability` is credits.
+    pub account: Option<AccountId>,
+    /// When the INVITE came.
+    pub invited: UnixTime,
+    /// When the 200 OK left; `None` if never answered.
+    pub answered: Option<UnixTime>,
+    /// Answer to end on the monotonic clock, microseconds. End time = `answered` + this.
+    pub connected_micros: u64,
+    /// Whole seconds after the tariff's rule and increments.
+    pub billed_secs: u64,
+    /// The pinned rate, whole, so that the charge can be recomputed.
+    pub rate: Option<Rate>,
+    /// Fee part of the charge.
+    pub fee: Money,
+    /// The charge, fee included; list price when unattributed.
+    pub charge: Money,
+    /// Currency of `charge`.
+    pub currency: Option<Currency>,
+    /// How it ended.
+    pub ending: Ending,
+    /// Why it was admitted or refused, in words for `explain`: licence, rule, rate.
+    pub reasons: Vec<String>,
+}
+
+impl Cdr {
+    /// Returns the version of the pinned rate.
+    #[must_use]
+    pub fn rate_version(&self) -> Option<RateVersion> {
+        self.rate.map(|rate| rate.version)
+    }
+}
+
+/// Who an anonymous or unreadable caller is shown as.
+pub const ANONYMOUS: &str = "anonymous";
+
+/// Reads dialled or calling digits by a trunk's numbering plan (domain.md §8): `+…` and `00…`
+/// (where that is the plan's prefix) are international, a leading national prefix is dropped,
+/// everything else is national, or already E.164 where the plan names no country.
+#[must_use]
+pub fn normalize(digits: &str, plan: &NumberingPlan) -> Option<E164> {
+    if let Some(rest) = digits.strip_prefix('+') {
+        return E164::from_digits(rest).ok();
+    }
+    let international = plan.international_prefix.as_str();
+    if !international.is_empty()
+        && let Some(rest) = digits.strip_prefix(international)
+    {
+        return E164::from_digits(rest).ok();
+    }
+    if plan.country_code.is_empty() {
+        return E164::from_digits(digits).ok();
+    }
+    let national = plan.national_prefix.as_str();
+    let rest = match digits.strip_prefix(national) {
+        Some(rest) if !national.is_empty() => rest,
+        Some(_) | None => digits,
+    };
+    E164::from_digits(&format!("{}{rest}", plan.country_code)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_are_read_by_the_plan_of_their_country() {
+        let italy = plan("39", "", "00");
+        let read =
+            |digits, plan: &NumberingPlan| normalize(digits, plan).map(|n| n.digits().to_owned());
+        assert_eq!(read("0116543210", &italy).as_deref(), Some("390116543210"));
+        assert_eq!(read("0044207", &italy).as_deref(), Some("44207"));
+        let germany = plan("49", "0", "00");
+        assert_eq!(read("030123456", &germany).as_deref(), Some("4930123456"));
+        let america = plan("1", "1", "011");
+        assert_eq!(read("14155550123", &america).as_deref(), Some("14155550123"));
+        assert_eq!(read("4155550123", &america).as_deref(), Some("14155550123"));
+        assert_eq!(read("011390116543210", &america).as_deref(), Some("390116543210"));
+        assert_eq!(
+            read("390116543210", &NumberingPlan::default()).as_deref(),
+            Some("390116543210")
+        );
+        assert_eq!(read("+390116", &america).as_deref(), Some("390116"));
+        assert_eq!(read("anonymous", &america), None);
+    }
+
+    fn plan(code: &str, national: &str, international: &str) -> NumberingPlan {
+        NumberingPlan {
+            country_code: code.into(),
+            national_prefix: national.into(),
+            international_prefix: international.into(),
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! The SIP core's four verbs. A dialog is named by the call's [`CallId`] from its INVITE on.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use model::record::Trunk;
+use model::{CallId, Instant, Now, TrunkId};
+
+/// A socket that we listen on, by its place in [`Settings::listeners`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listener {
+    /// Host and port that peers are told in Contact and Via.
+    pub advertised: SocketAddr,
+}
+
+/// What the endpoint is told once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Seed of tags, branches and call identifiers.
+    pub seed: [u8; 32],
+    /// The sockets.
+    pub listeners: Vec<Listener>,
+    /// Session interval asked for where the peer names none, seconds; 0 asks for none (RFC 4028).
+    pub session_secs: u32,
+    /// Shown in `Server` and `User-Agent`; `None` shows nothing (reliability.md S2).
+    pub banner: Option<String>,
+    /// Retry-After of a draining node, seconds.
+    pub retry_after_secs: u32,
+}
+
+/// A datagram to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transmit {
+    /// From which socket.
+    pub listener: u8,
+    /// To whom.
+    pub destination: SocketAddr,
+    /// The message.
+    pub payload: Bytes,
+}
+
+/// Something that happened outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// A datagram came.
+    Datagram {
+        /// On which socket.
+        listener: u8,
+        /// From whom.
+        source: SocketAddr,
+        /// The message.
+        payload: Bytes,
+    },
+    /// The bridge wants something.
+    Command(Command),
+}
+
+/// What the bridge may ask. A command about a call that is gone is ignored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Replaces the allow-list. Live dialogs of a removed trunk go on until they end.
+    Trunks(Vec<Trunk>),
+    /// New INVITEs and OPTIONS get 503 with Retry-After from now on.
+    Drain,
+    /// 180 Ringing, without a body.
+    Ring {
+        /// The call.
+        call: CallId,
+    },
+    /// A final refusal of the INVITE.
+    Refuse {
+        /// The call.
+        call: CallId,
+        /// 300–699.
+        status: u16,
+        /// `Reason: Q.850;cause=…`.
+        q850: Option<u8>,
+        /// Retry-After, seconds.
+        retry_after_secs: Option<u32>,
+    },
+    /// 200 OK to the INVITE, repeated until ACK.
+    Answer {
+        /// The call.
+        call: CallId,
+        /// Our SDP: the answer, or the offer if the INVITE had none.
+        body: Bytes,
+    },
+    /// 200 OK to a re-INVITE or UPDATE announced by [`Event::Offered`].
+    AcceptOffer {
+        /// The call.
+        call: CallId,
+        /// Our SDP: the answer, or the offer if theirs was empty.
+        body: Bytes,
+    },
+    /// A final refusal of a re-INVITE or UPDATE: 488, 500…
+    RejectOffer {
+        /// The call.
+        call: CallId,
+        /// 400–699.
+        status: u16,
+    },
+    /// Ends an answered call. Before the ACK it waits for it, or for 32 s (RFC 3261 §15).
+    Bye {
+        /// The call.
+        call: CallId,
+        /// `Reason: Q.850;cause=…`.
+        q850: u8,
+    },
+    /// Asks by in-dialog OPTIONS whether the peer still knows the call.
+    Ping {
+        /// The call.
+        call: CallId,
+    },
+    /// Sends BYE for a dialog of an earlier process, its CSeq advanced by 1 000.
+    EndOrphan {
+        /// The call.
+        call: CallId,
+        /// What [`Endpoint::dialog_record`] gave.
+        dialog: String,
+    },
+}
+
+/// An INVITE that starts a call. 100 Trying has left already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invitation {
+    /// The call, named by us.
+    pub call: CallId,
+    /// The carrier's Call-ID.
+    pub sip_call_id: String,
+    /// Who sent it.
+    pub trunk: TrunkId,
+    /// On which socket.
+    pub listener: u8,
+    /// From where.
+    pub source: SocketAddr,
+    /// Dialled user part or telephone number as received, from the trunk's header, its prefix
+    /// stripped, parameters removed. Empty if there was none.
+    pub called: String,
+    /// The caller's user part, from P-Asserted-Identity of a trusted trunk, else From; `None` if
+    /// anonymous or absent.
+    pub caller: Option<String>,
+    /// Number parameters as received, lower-case names: `rn`, `npdi`, `cic`, `isup-oli`, `cpc`,
+    /// `verstat`.
+    pub parameters: Vec<(String, String)>,
+    /// The SDP offer, out of a multipart body if need be; `None` is a late offer.
+    pub offer: Option<Bytes>,
+}
+
+/// Why a dialog is gone without a BYE from the peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Loss {
+    /// No ACK within 32 s of the 200 OK. A BYE has left.
+    Unacknowledged,
+    /// The session timer ran out. A BYE has left.
+    SessionExpired,
+    /// The peer answered 481 or 408, or not at all, to a request in the dialog.
+    PeerGone,
+}
+
+/// News for the bridge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A new call.
+    Invited(Box<Invitation>),
+    /// CANCEL came before our final answer; 487 has left. The call is gone here.
+    Cancelled {
+        /// The call.
+        call: CallId,
+    },
+    /// The ACK of our 200 OK came (once for the INVITE, once for each re-INVITE).
+    Confirmed {
+        /// The call.
+        call: CallId,
+        /// The SDP answer, if the INVITE or re-INVITE had no offer.
+        answer: Option<Bytes>,
+    },
+    /// A re-INVITE or UPDATE wants new media. Answer with [`Command::AcceptOffer`] or
+    /// [`Command::RejectOffer`]. It is also proof of life.
+    Offered {
+        /// The call.
+        call: CallId,
+        /// Their offer; `None` asks for ours.
+        offer: Option<Bytes>,
+    },
+    /// A session refresh without SDP, or any other request in the dialog: proof of life.
+    Alive {
+        /// The call.
+        call: CallId,
+    },
+    /// BYE came; 200 has left. The call is gone here.
+    HungUp {
+        /// The call.
+        call: CallId,
+        /// Cause of its Reason header, if it had one.
+        q850: Option<u8>,
+    },
+    /// The dialog ended without the peer's BYE. The call is gone here.
+    Lost {
+        /// The call.
+        call: CallId,
+        /// Why.
+        loss: Loss,
+    },
+    /// The BYE of [`Command::EndOrphan`] was answered, or given up.
+    OrphanEnded {
+        /// The call.
+        call: CallId,
+        /// Whether the peer answered at all.
+        answered: bool,
+    },
+    /// Something for the meters.
+    Counted(Counted),
+}
+
+/// Small closed sets for the meters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Counted {
+    /// A request came: its method's name, `OTHER` if unknown to us.
+    Request(&'static str),
+    /// We answered with this status.
+    Response(u16),
+    /// A datagram of nobody on the allow-list: dropped.
+    Stranger,
+    /// Not SIP, or against its grammar.
+    Malformed,
+    /// A repeated request that was absorbed.
+    Retransmission,
+    /// We sent a message again.
+    Resent,
+}
+
+/// Something for the bridge or the shell to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// Send this.
+    Transmit(Transmit),
+    /// Take note.
+    Event(Event),
+}
+
+/// Every transaction and dialog of this node.
+#[derive(Debug)]
+pub struct Endpoint {
+    _settings: Settings,
+}
+
+impl Endpoint {
+    /// Makes an endpoint that knows no trunk yet.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self { _settings: settings }
+    }
+
+    /// Takes one input. Drain [`Self::poll_output`] before the next.
+    pub fn handle_input(&mut self, _input: Input, _now: Now) {
+        unimplemented!()
+    }
+
+    /// Runs every timer that is due. Drain [`Self::poll_output`] afterwards.
+    pub fn handle_timeout(&mut self, _now: Now) {
+        unimplemented!()
+    }
+
+    /// Returns the next thing to do.
+    #[must_use]
+    pub fn poll_output(&mut self) -> Option<Output> {
+        unimplemented!()
+    }
+
+    /// Returns when [`Self::handle_timeout`] is next needed.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        unimplemented!()
+    }
+
+    /// Returns, as one line of text, what another process needs to end the dialog: Call-ID, tags,
+    /// target, route set, CSeq, listener, destination.
+    #[must_use]
+    pub fn dialog_record(&self, _call: CallId) -> Option<String> {
+        unimplemented!()
+    }
+
+    /// Returns how many dialogs and transactions live, for leak checks.
+    #[must_use]
+    pub fn live(&self) -> (usize, usize) {
+        unimplemented!()
+    }
+}
