@@ -1,1 +1,111 @@
-//! api
+//! The operator's HTTP: metrics, health and the control API of a running gateway. It decides
+//! nothing: what it asks of the bridge goes through the same inputs as everything else.
+//!
+//! It is meant for loopback. `/metrics`, `/healthz` and `/readyz` are open; everything under `/v1`
+//! wants the configured token as `Authorization: Bearer …`. Every refusal is JSON of the form
+//! `{"error": …, "hint": …}`.
+
+mod auth;
+mod calls;
+mod failure;
+mod listen;
+mod organizations;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, State as Shared};
+use axum::http::{StatusCode, header};
+use axum::middleware;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get};
+use bridge::{Input, LiveCall};
+use store::Store;
+use tokio::sync::{mpsc, oneshot};
+
+pub use auth::Token;
+pub use calls::call_id;
+pub use listen::Bounded;
+
+/// How long a request waits for the bridge or for the store.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Largest request body read, bytes. No route wants one.
+const BODY_BYTES: usize = 4_096;
+
+/// Renders the metrics in Prometheus' text format.
+pub type RenderMetrics = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// Says whether new calls are served: `Err` carries the reason why not.
+pub type Readiness = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
+
+/// A question to the loop that owns the bridge: every live call, as of now. An answer that nobody
+/// waits for any more may be dropped.
+#[derive(Debug)]
+pub struct LiveQuery {
+    /// Where the answer goes.
+    pub reply: oneshot::Sender<Vec<LiveCall>>,
+}
+
+/// What the routes work with.
+#[derive(Clone)]
+pub struct State {
+    /// For `/metrics`.
+    pub metrics: RenderMetrics,
+    /// For `/readyz`.
+    pub ready: Readiness,
+    /// What `/v1` wants; without one all of `/v1` answers 403.
+    pub token: Option<Token>,
+    /// To the loop: what is live. Bounded; a full queue answers 503.
+    pub live: mpsc::Sender<LiveQuery>,
+    /// To the loop: what the operator wants done. Bounded likewise.
+    pub inputs: mpsc::Sender<Input>,
+    /// Accounts.
+    pub store: Store,
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State").field("token", &self.token).finish_non_exhaustive()
+    }
+}
+
+/// Makes the routes. Serve them with `axum::serve`, behind a [`Bounded`] listener.
+pub fn router(state: State) -> Router {
+    let guard = middleware::from_fn_with_state(state.clone(), auth::demand_token);
+    let guarded = Router::new()
+        .route("/calls", get(calls::list))
+        .route("/calls/{id}", delete(calls::hang_up))
+        .route("/organizations/{name}/credits", get(organizations::credits))
+        .fallback(failure::no_such_route)
+        .method_not_allowed_fallback(failure::no_such_method)
+        .layer(guard);
+    Router::new()
+        .route("/metrics", get(metrics))
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .nest("/v1", guarded)
+        .fallback(failure::no_such_route)
+        .method_not_allowed_fallback(failure::no_such_method)
+        .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .with_state(state)
+}
+
+async fn metrics(Shared(state): Shared<State>) -> Response {
+    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    (kind, (state.metrics)()).into_response()
+}
+
+/// The process answers: that is all that liveness means.
+async fn healthz() -> &'static str {
+    "alive\n"
+}
+
+async fn readyz(Shared(state): Shared<State>) -> Response {
+    match (state.ready)() {
+        Ok(()) => "ready\n".into_response(),
+        Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")).into_response(),
+    }
+}

@@ -1,0 +1,119 @@
+//! Live calls: list them, end one.
+
+use axum::Json;
+use axum::extract::{Path, State as Shared};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use bridge::{Input, LiveCall};
+use jiff::Timestamp;
+use model::CallId;
+use model::record::Capability;
+use serde::Serialize;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use crate::failure::Failure;
+use crate::{LiveQuery, PATIENCE, State};
+
+/// One live call as JSON. Numbers are masked, money is exact text, times are ISO 8601 UTC.
+#[derive(Debug, Serialize)]
+struct CallView {
+    call: String,
+    sip_call_id: String,
+    trunk: String,
+    state: &'static str,
+    caller: Option<String>,
+    called: Option<String>,
+    meeting: Option<String>,
+    invited: String,
+    connected_secs: u64,
+    capability: Option<&'static str>,
+    funded_left_secs: Option<u64>,
+    held: Option<String>,
+}
+
+/// `GET /v1/calls`: every live call, in the bridge's order.
+pub(crate) async fn list(Shared(state): Shared<State>) -> Result<Response, Failure> {
+    let calls: Vec<CallView> = live(&state).await?.iter().map(view).collect();
+    Ok(Json(calls).into_response())
+}
+
+/// `DELETE /v1/calls/{id}`: ends one call, which is charged for its time. 202: the BYE follows.
+pub(crate) async fn hang_up(
+    Shared(state): Shared<State>,
+    Path(id): Path<String>,
+) -> Result<Response, Failure> {
+    let call = call_id(&id).ok_or(Failure::MalformedCallId)?;
+    if !live(&state).await?.iter().any(|live| live.call == call) {
+        return Err(Failure::NoSuchCall);
+    }
+    state.inputs.try_send(Input::HangUp(call)).map_err(|_| Failure::Busy)?;
+    let told = serde_json::json!({ "call": call.to_string(), "state": "hanging up" });
+    Ok((StatusCode::ACCEPTED, Json(told)).into_response())
+}
+
+/// Reads exactly 32 hexadecimal digits; `None` for anything else.
+#[must_use]
+pub fn call_id(text: &str) -> Option<CallId> {
+    let plain = text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    if plain { text.parse().ok() } else { None }
+}
+
+/// Asks the loop. A full queue, a loop that is gone and one that is late are all [`Failure::Busy`].
+async fn live(state: &State) -> Result<Vec<LiveCall>, Failure> {
+    let (reply, answer) = oneshot::channel();
+    state.live.try_send(LiveQuery { reply }).map_err(|_| Failure::Busy)?;
+    match timeout(PATIENCE, answer).await {
+        Ok(Ok(calls)) => Ok(calls),
+        Ok(Err(_)) | Err(_) => Err(Failure::Busy),
+    }
+}
+
+fn view(call: &LiveCall) -> CallView {
+    CallView {
+        call: call.call.to_string(),
+        sip_call_id: call.sip_call_id.clone(),
+        trunk: call.trunk.clone(),
+        state: call.state,
+        caller: call.caller.as_ref().map(ToString::to_string),
+        called: call.called.as_ref().map(ToString::to_string),
+        meeting: call.meeting.map(|meeting| meeting.to_string()),
+        invited: iso(call.invited.micros),
+        connected_secs: call.connected_secs,
+        capability: call.capability.map(payer),
+        funded_left_secs: call.funded_left_secs,
+        held: call.held.map(|held| held.to_string()),
+    }
+}
+
+fn payer(capability: Capability) -> &'static str {
+    match capability {
+        Capability::Included => "included",
+        Capability::Credits => "credits",
+        Capability::Unattributed => "unattributed",
+    }
+}
+
+/// ISO 8601 in UTC with milliseconds; moments outside the calendar are clamped to its edges.
+fn iso(micros: i64) -> String {
+    let edge = if micros < 0 { Timestamp::MIN } else { Timestamp::MAX };
+    format!("{:.3}", Timestamp::from_microsecond(micros).unwrap_or(edge))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_32_hexadecimal_digits_are_a_call_id() {
+        assert_eq!(call_id("0000000000000000000000000000002a"), Some(CallId(42)));
+        for text in ["2a", "+000000000000000000000000000002a", "0000000000000000000000000000002g"] {
+            assert_eq!(call_id(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_moment_is_shown_in_utc() {
+        assert_eq!(iso(1_795_000_000_250_000), "2026-11-18T09:46:40.250Z");
+    }
+}

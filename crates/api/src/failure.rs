@@ -1,0 +1,111 @@
+//! Every no of the API, in one table.
+
+use axum::Json;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+/// Why a request was not served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// `/v1` is off.
+    NoTokenConfigured,
+    /// The token is missing or wrong.
+    WrongToken,
+    /// No such path.
+    NoSuchRoute,
+    /// The path is there, the method is not.
+    NoSuchMethod,
+    /// The id in the path is not one of ours.
+    MalformedCallId,
+    /// The call is not live.
+    NoSuchCall,
+    /// No organization has the name.
+    NoSuchOrganization,
+    /// The loop does not answer, or its queue is full.
+    Busy,
+    /// The store does not answer.
+    StoreUnavailable,
+}
+
+/// What the client reads.
+#[derive(Serialize)]
+struct Body {
+    error: &'static str,
+    hint: &'static str,
+}
+
+impl Failure {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::NoTokenConfigured => StatusCode::FORBIDDEN,
+            Self::WrongToken => StatusCode::UNAUTHORIZED,
+            Self::NoSuchRoute | Self::NoSuchCall | Self::NoSuchOrganization => {
+                StatusCode::NOT_FOUND
+            }
+            Self::NoSuchMethod => StatusCode::METHOD_NOT_ALLOWED,
+            Self::MalformedCallId => StatusCode::BAD_REQUEST,
+            Self::Busy | Self::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    fn body(&self) -> Body {
+        let (error, hint) = match self {
+            Self::NoTokenConfigured => (
+                "the control API is off: no token is configured",
+                "set a token of at least 16 characters in the configuration file and restart",
+            ),
+            Self::WrongToken => (
+                "the token is missing or wrong",
+                "send the configured token as `Authorization: Bearer TOKEN`",
+            ),
+            Self::NoSuchRoute => (
+                "no such path",
+                "there are /metrics, /healthz, /readyz, GET /v1/calls, DELETE /v1/calls/{id} and \
+                 GET /v1/organizations/{name}/credits",
+            ),
+            Self::NoSuchMethod => {
+                ("the path does not take this method", "the Allow header names those it takes")
+            }
+            Self::MalformedCallId => (
+                "not a call id",
+                "write the 32 hexadecimal digits that GET /v1/calls shows as `call`",
+            ),
+            Self::NoSuchCall => (
+                "no live call has this id",
+                "GET /v1/calls lists the live ones; `tollgate explain` knows those that are over",
+            ),
+            Self::NoSuchOrganization => (
+                "no organization has this name",
+                "names are those of the provisioning file; `tollgate apply` adds one",
+            ),
+            Self::Busy => ("the gateway is too busy to answer", "try again in a second"),
+            Self::StoreUnavailable => (
+                "the store does not answer",
+                "see the log for its error; calls that are paid for go on",
+            ),
+        };
+        Body { error, hint }
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let mut response = (self.status(), Json(self.body())).into_response();
+        let scheme = header::HeaderValue::from_static("Bearer");
+        if self == Self::WrongToken {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
+        }
+        response
+    }
+}
+
+/// Answers what no route matches.
+pub(crate) async fn no_such_route() -> Failure {
+    Failure::NoSuchRoute
+}
+
+/// Answers a route asked with a method that it does not have.
+pub(crate) async fn no_such_method() -> Failure {
+    Failure::NoSuchMethod
+}
