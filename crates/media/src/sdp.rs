@@ -1,4 +1,12 @@
 //! Offer and answer (RFC 3264) for one audio stream.
+//!
+//! We speak PCMU and PCMA over RTP/AVP with telephone-event (RFC 4733) and take comfort noise
+//! (RFC 3389). Every other line of an offer is declined, in its place. Only static payload types
+//! name the two laws; ICE, bundles and multiplexed RTCP are declined by silence.
+
+mod negotiate;
+mod parse;
+mod write;
 
 use std::net::SocketAddr;
 
@@ -20,6 +28,11 @@ pub struct Local<'a> {
     pub media: &'a [IpPrefix],
     /// Whether loopback addresses are allowed (reliability.md S33).
     pub loopback: bool,
+}
+
+impl Local<'_> {
+    /// Payload type of telephone-event in our own offers.
+    pub const DIGITS: u8 = 101;
 }
 
 /// An answered offer.
@@ -49,24 +62,34 @@ pub enum SdpError {
     ForbiddenAddress,
 }
 
-/// Answers an offer.
+/// Answers an offer. The first line that we can take is taken, at the first codec of theirs that
+/// we speak; every other line is declined by port 0.
 ///
 /// # Errors
 /// [`SdpError`]; the call is then refused.
-pub fn answer(_offer: &[u8], _local: &Local<'_>) -> Result<Agreed, SdpError> {
-    unimplemented!()
+pub fn answer(offer: &[u8], local: &Local<'_>) -> Result<Agreed, SdpError> {
+    let offer = parse::description(offer)?;
+    let chosen = negotiate::choose(&offer.lines).ok_or(SdpError::NoCommonCodec)?;
+    let flow = negotiate::flow(&offer.lines[chosen], local)?;
+    let body = write::answer(&offer, chosen, flow.ptime, flow.direction, local);
+    Ok(Agreed { body, flow })
 }
 
 /// Makes our offer, for an INVITE or re-INVITE that came without one.
 #[must_use]
-pub fn offer(_local: &Local<'_>) -> Bytes {
-    unimplemented!()
+pub fn offer(local: &Local<'_>) -> Bytes {
+    write::offer(local)
 }
 
 /// Reads the answer to our [`offer`].
 ///
 /// # Errors
 /// [`SdpError`]; the call is then ended.
-pub fn accept(_answer: &[u8], _local: &Local<'_>) -> Result<Flow, SdpError> {
-    unimplemented!()
+pub fn accept(answer: &[u8], local: &Local<'_>) -> Result<Flow, SdpError> {
+    let answer = parse::description(answer)?;
+    let line = answer.lines.first().filter(|line| negotiate::takes(line));
+    let mut flow = negotiate::flow(line.ok_or(SdpError::NoCommonCodec)?, local)?;
+    // What comes to us bears the number of our offer, whatever they want to receive themselves.
+    flow.digits_in = flow.digits_in.map(|_| Local::DIGITS);
+    Ok(flow)
 }
