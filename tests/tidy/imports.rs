@@ -71,7 +71,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("rsip", &["crates/sip/src/message/", "crates/sip/src/message.rs"]),
     ("rtp_rs", &["crates/media/src/rtp.rs"]),
     ("rtcp_types", &["crates/media/src/rtcp.rs"]),
-    ("sdp_types", &["crates/media/src/sdp/", "crates/media/src/sdp.rs"]),
+    ("sdp_types", &["crates/media/src/sdp/", "crates/media/src/sdp.rs", "crates/media/tests/"]),
     ("hound", &["crates/media/src/prompt", "crates/media/tests/", "tests/"]),
     ("sqlx", &["crates/store/"]),
     ("metrics_exporter_prometheus", &["crates/gateway/src/telemetry.rs"]),

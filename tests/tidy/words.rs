@@ -11,8 +11,9 @@ const FLOAT_FREE: &[&str] = &["crates/model/src/", "crates/credits/", "crates/st
 /// Where `unsafe` may stand.
 const UNSAFE_IN: &[&str] = &["crates/net/"];
 
-/// Where a clock may be read; outside `crates/` tests measure what users would.
-const CLOCK_IN: &[&str] = &["crates/gateway/src/clock.rs"];
+/// Where a clock may be read, and the system call behind it; outside `crates/` tests measure what
+/// users would.
+const CLOCK_IN: &[&str] = &["crates/gateway/src/clock.rs", "crates/net/src/system.rs"];
 const CLOCKS: &[&str] = &[
     "Instant::now",
     "SystemTime::now",
@@ -20,12 +21,21 @@ const CLOCKS: &[&str] = &[
     "Zoned::now",
     "clock_gettime",
     "elapsed()",
+    "boot_time",
 ];
 
-/// Where chance enters.
-const ENTROPY_IN: &[&str] = &["crates/gateway/src/clock.rs"];
-const ENTROPY: &[&str] =
-    &["getrandom", "from_os_rng", "OsRng", "SysRng", "thread_rng", "from_entropy", "RandomState"];
+/// Where chance enters, and the system call behind it.
+const ENTROPY_IN: &[&str] = &["crates/gateway/src/clock.rs", "crates/net/src/system.rs"];
+const ENTROPY: &[&str] = &[
+    "getrandom",
+    "system::entropy",
+    "from_os_rng",
+    "OsRng",
+    "SysRng",
+    "thread_rng",
+    "from_entropy",
+    "RandomState",
+];
 
 /// Where the environment may be read.
 const ENVIRONMENT_IN: &[&str] = &["crates/gateway/src/config.rs", "crates/gateway/src/config/"];
