@@ -58,8 +58,12 @@ pub struct OpenLeg {
     pub cdr: Box<Cdr>,
 }
 
-/// Something asked of the book. Each is one transaction and idempotent: a replay gives the stored
-/// answer, other content under the same id is [`CreditRefusal::Conflict`].
+/// Something asked of the book. Each is idempotent: a replay gives the stored answer (the standing
+/// may be newer), other content under the same id is [`CreditRefusal::Conflict`], unchanged.
+///
+/// What counts as content: of a hold, its leg, epoch, terms, `wanted_secs` and `covers_secs`; of a
+/// close, `used_micros`; of a top-up, its amount. A refused command leaves nothing behind, so the
+/// same id may be asked again with anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// Writes an open leg that needs no credit, so that a crash can still end it.
@@ -67,7 +71,8 @@ pub enum Command {
         /// The leg; `terms` is `None`.
         leg: Box<OpenLeg>,
     },
-    /// Holds the first slice of a charged leg and writes the open leg. The slice starts at answer.
+    /// Holds the first slice of a charged leg and writes the open leg; a leg that was opened
+    /// without terms gets them now. The slice starts at answer.
     Place {
         /// Sequence 0 of the leg.
         hold: HoldId,
@@ -89,13 +94,15 @@ pub enum Command {
         hold: HoldId,
         /// The epoch that asks; refused as [`CreditRefusal::Fenced`] once settled.
         epoch: Epoch,
-        /// Connected time so far, microseconds.
+        /// Connected time so far, microseconds. A measurement, not content: a replay may carry
+        /// a newer one, and captures nothing more.
         used_micros: u64,
         /// Length aimed at.
         wanted_secs: u32,
     },
     /// Ends an answered leg: captures `charge(used)` less what is captured, at most what is
-    /// funded, releases the rest, writes the CDR with its money filled in.
+    /// funded, releases the rest, writes the CDR with its money filled in. A leg without terms,
+    /// or an unknown one, costs nothing; the latter leaves a tombstone.
     Close {
         /// Connected time, microseconds.
         used_micros: u64,
@@ -103,9 +110,10 @@ pub enum Command {
         cdr: Box<Cdr>,
     },
     /// Ends a leg that costs nothing: releases its holds, if any, and writes the CDR. For an
-    /// unknown leg it leaves a tombstone, so that a late [`Command::Place`] is refused.
+    /// unknown leg it leaves a tombstone, so that a late [`Command::Place`] is refused as
+    /// [`CreditRefusal::UnknownLeg`]. Slices captured before stay captured: they are its charge.
     Release {
-        /// The CDR, complete.
+        /// The CDR; only that of an unattributed leg keeps the money written in it.
         cdr: Box<Cdr>,
     },
     /// Adds credit as a dated lot.

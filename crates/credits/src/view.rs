@@ -1,8 +1,9 @@
 //! What operators and finance read. Money is exact; numbers are masked when shown.
 
-use credits::OpenLeg;
 use model::record::Cdr;
 use model::{AccountId, CallId, Currency, HoldId, Money, OrganizationId, UnixTime};
+
+use crate::command::OpenLeg;
 
 /// An account as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]

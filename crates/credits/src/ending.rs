@@ -1,0 +1,220 @@
+//! How a leg ends in the book: closed, released, or settled after a crash.
+
+use model::record::{Capability, Cdr, Ending};
+use model::{Instant, Money, UnixTime};
+
+use crate::account::Account;
+use crate::command::{CreditRefusal, Terms};
+use crate::ledger::{Facts, Outcome, capture, ended};
+use crate::leg::{End, Hold, Leg, Over, Running};
+use crate::rating::{billed_secs, charge, price_per_sec, units};
+use crate::view::HoldState;
+
+/// Microseconds in a second.
+const SECOND: u64 = 1_000_000;
+/// The label of a leg that its node's death ended.
+const CRASHED: &str = "node_crashed";
+
+/// Ends an answered leg by its connected time.
+pub(crate) fn close(
+    facts: Facts,
+    used_micros: u64,
+    cdr: &Cdr,
+    now: UnixTime,
+) -> Result<Outcome, CreditRefusal> {
+    match facts.leg {
+        Some(Leg::Over(over)) if over.end == End::Closed && over.used_micros == used_micros => {
+            Ok(Outcome::nothing(ended(&over, facts.account.as_ref())))
+        }
+        Some(Leg::Over(_)) => Err(CreditRefusal::Conflict),
+        Some(Leg::Open(running)) => {
+            let last = Last { end: End::Closed, used_micros, cdr: Box::new(cdr.clone()) };
+            match running.leg.terms.clone() {
+                Some(terms) => charged(facts.account, *running, &terms, last, now),
+                None => Ok(free(last)),
+            }
+        }
+        None => Ok(free(Last { end: End::Closed, used_micros, cdr: Box::new(cdr.clone()) })),
+    }
+}
+
+/// Ends a leg that costs nothing. What was captured already cannot be undone: it is its charge.
+pub(crate) fn release(facts: Facts, cdr: &Cdr) -> Result<Outcome, CreditRefusal> {
+    let last = Last { end: End::Released, used_micros: 0, cdr: Box::new(cdr.clone()) };
+    match facts.leg {
+        Some(Leg::Over(over)) if over.end == End::Released => {
+            Ok(Outcome::nothing(ended(&over, facts.account.as_ref())))
+        }
+        Some(Leg::Over(_)) => Err(CreditRefusal::Conflict),
+        Some(Leg::Open(running)) => match running.leg.terms.clone() {
+            Some(terms) => released(facts.account, *running, &terms, last),
+            None => Ok(free(last)),
+        },
+        None => Ok(free(last)),
+    }
+}
+
+/// Ends a leg of a dead epoch by that epoch's last heartbeat.
+///
+/// # Errors
+/// [`CreditRefusal::UnknownAccount`] if the leg's account is not among the facts.
+pub fn settle(
+    account: Option<Account>,
+    running: Running,
+    heartbeat: Option<Instant>,
+    now: UnixTime,
+) -> Result<Outcome, CreditRefusal> {
+    let mut cdr = running.leg.cdr.clone();
+    let answered = running.leg.answered;
+    let alive = answered.zip(heartbeat).map(|(from, until)| until.since(from).as_micros());
+    let mut used_micros = alive.and_then(|micros| u64::try_from(micros).ok()).unwrap_or(0);
+    if running.leg.terms.is_some() {
+        used_micros = used_micros.min(u64::from(running.leg.funded_secs) * SECOND);
+    }
+    cdr.connected_micros = used_micros;
+    cdr.ending = Ending {
+        label: CRASHED.into(),
+        released_by: "tollgate".into(),
+        sip_status: if answered.is_some() { 200 } else { 503 },
+        q850: 41,
+    };
+    let last = Last { end: End::Settled, used_micros, cdr };
+    match running.leg.terms.clone() {
+        Some(terms) if answered.is_some() => charged(account, running, &terms, last, now),
+        Some(terms) => released(account, running, &terms, last),
+        None => Ok(free(Last { cdr: at_list_price(last.cdr), ..last })),
+    }
+}
+
+/// How a leg ends.
+struct Last {
+    end: End,
+    used_micros: u64,
+    cdr: Box<Cdr>,
+}
+
+/// Captures charge(used) less what is captured, oldest hold first, and releases the rest.
+fn charged(
+    account: Option<Account>,
+    running: Running,
+    terms: &Terms,
+    mut last: Last,
+    now: UnixTime,
+) -> Result<Outcome, CreditRefusal> {
+    let mut account = account.ok_or(CreditRefusal::UnknownAccount)?;
+    let paid = u64::from(running.leg.funded_secs) * SECOND;
+    let billed = billed_secs(terms.rate.rounding, last.used_micros.min(paid));
+    // A roll has captured a slice only if its end had passed, so the charge never lies below that;
+    // a measurement that runs backwards must not undo a capture.
+    let least = running.holds.first().map_or(running.leg.funded_secs, |hold| hold.from_secs);
+    let billed = billed.max(least.into());
+    let whole = charge(&terms.rate, billed).ok_or(CreditRefusal::BadAmount)?;
+    let mut owed = whole.checked_sub(running.leg.captured).ok_or(CreditRefusal::BadAmount)?;
+    let (mut holds, mut entries) = (Vec::new(), Vec::new());
+    for hold in running.holds {
+        let part = owed.min(hold.amount);
+        if part == Money::ZERO && hold.amount > Money::ZERO {
+            holds.push(let_go(&mut account, hold)?);
+            continue;
+        }
+        let (hold, entry) = capture(&mut account, hold, part, now)?;
+        holds.push(hold);
+        entries.extend(entry);
+        owed = owed.checked_sub(part).ok_or(CreditRefusal::BadAmount)?;
+    }
+    assert_eq!(owed, Money::ZERO, "holds cover the charge of the time they fund");
+    last.cdr.charge = whole;
+    last.cdr.fee = terms.rate.fee.min(whole);
+    last.cdr.billed_secs = units(&terms.rate, billed).ok_or(CreditRefusal::BadAmount)?;
+    Ok(Outcome { holds, entries, ..paid_end(account, terms, last, whole)? })
+}
+
+/// Gives every open hold back.
+fn released(
+    account: Option<Account>,
+    running: Running,
+    terms: &Terms,
+    mut last: Last,
+) -> Result<Outcome, CreditRefusal> {
+    let mut account = account.ok_or(CreditRefusal::UnknownAccount)?;
+    let captured = running.leg.captured;
+    last.cdr = uncharged(last.cdr);
+    if captured > Money::ZERO {
+        let until = running.holds.first().map_or(running.leg.funded_secs, |hold| hold.from_secs);
+        last.cdr.charge = captured;
+        last.cdr.fee = terms.rate.fee.min(captured);
+        last.cdr.billed_secs = until.into();
+    }
+    let mut holds = Vec::new();
+    for hold in running.holds {
+        holds.push(let_go(&mut account, hold)?);
+    }
+    Ok(Outcome { holds, ..paid_end(account, terms, last, captured)? })
+}
+
+/// Gives one hold back.
+fn let_go(account: &mut Account, hold: Hold) -> Result<Hold, CreditRefusal> {
+    account.unhold(hold.amount, Money::ZERO)?;
+    Ok(Hold { state: HoldState::Released, captured: Money::ZERO, ..hold })
+}
+
+/// The end of a leg that an account stood for.
+fn paid_end(
+    mut account: Account,
+    terms: &Terms,
+    last: Last,
+    charge: Money,
+) -> Result<Outcome, CreditRefusal> {
+    account.unburn(price_per_sec(&terms.rate).ok_or(CreditRefusal::BadAmount)?);
+    account.version += 1;
+    let over = Over {
+        call: last.cdr.call,
+        end: last.end,
+        account: Some(account.id),
+        used_micros: last.used_micros,
+        charge,
+    };
+    let nothing = Outcome::nothing(ended(&over, Some(&account)));
+    let leg = Some(Leg::Over(over));
+    Ok(Outcome { account: Some(account), leg, cdr: Some(last.cdr), ..nothing })
+}
+
+/// The end of a leg that nothing was ever held for. An unattributed one keeps its list price; it
+/// is on nobody's account.
+fn free(last: Last) -> Outcome {
+    let cdr = match last.cdr.capability {
+        Capability::Unattributed => last.cdr,
+        Capability::Included | Capability::Credits => uncharged(last.cdr),
+    };
+    let over = Over {
+        call: cdr.call,
+        end: last.end,
+        account: None,
+        used_micros: last.used_micros,
+        charge: Money::ZERO,
+    };
+    let nothing = Outcome::nothing(ended(&over, None));
+    Outcome { leg: Some(Leg::Over(over)), cdr: Some(cdr), ..nothing }
+}
+
+/// Values the time of a leg that nobody pays for, if its list price is known.
+fn at_list_price(mut cdr: Box<Cdr>) -> Box<Cdr> {
+    if cdr.capability != Capability::Unattributed || cdr.answered.is_none() {
+        return cdr;
+    }
+    if let Some(rate) = cdr.rate {
+        let secs = billed_secs(rate.rounding, cdr.connected_micros);
+        cdr.charge = charge(&rate, secs).unwrap_or(Money::ZERO);
+        cdr.fee = rate.fee.min(cdr.charge);
+        cdr.billed_secs = units(&rate, secs).unwrap_or(secs);
+    }
+    cdr
+}
+
+/// Clears the money of a record that nothing was captured for.
+fn uncharged(mut cdr: Box<Cdr>) -> Box<Cdr> {
+    cdr.charge = Money::ZERO;
+    cdr.fee = Money::ZERO;
+    cdr.billed_secs = 0;
+    cdr
+}

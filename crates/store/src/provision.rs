@@ -1,0 +1,148 @@
+//! What applying a change to the provisioning means, for every kind of store.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::OrganizationId;
+use model::record::{Meeting, Organization, Provision, ServiceNumber, TariffRow, User};
+
+use crate::Error;
+
+/// Inserts or replaces everything of `change` in `current`, tariffs of the named organizations
+/// (or the list price) whole. Returns `None` if nothing differs; else the provision with its
+/// revision one higher. Records are in order of their ids, tariffs in order of their scope and
+/// prefixes.
+///
+/// # Errors
+/// [`Error::Invalid`] tells which record to change, and how.
+pub(crate) fn merge(current: &Provision, change: &Provision) -> Result<Option<Provision>, Error> {
+    for new in &change.organizations {
+        let old = current.organizations.iter().find(|old| old.id == new.id);
+        if let Some(old) = old.filter(|old| old.currency != new.currency) {
+            return Err(Error::Invalid(format!(
+                "organization {} keeps its currency {}: its account cannot become {}; create \
+                 another organization",
+                old.name, old.currency, new.currency
+            )));
+        }
+    }
+    let scopes: BTreeSet<_> = change.tariffs.iter().map(|row| row.organization).collect();
+    let kept = current.tariffs.iter().filter(|row| !scopes.contains(&row.organization));
+    let mut tariffs: Vec<TariffRow> = kept.chain(&change.tariffs).cloned().collect();
+    tariffs.sort_by(|a, b| tariff_key(a).cmp(&tariff_key(b)));
+    let mut merged = Provision {
+        revision: current.revision,
+        organizations: upsert(&current.organizations, &change.organizations, |row| row.id),
+        users: upsert(&current.users, &change.users, |row| row.id),
+        numbers: upsert(&current.numbers, &change.numbers, |row| row.id),
+        meetings: upsert(&current.meetings, &change.meetings, |row| row.id),
+        tariffs,
+    };
+    if merged == *current {
+        return Ok(None);
+    }
+    check_unique(&merged)?;
+    check_names(&merged)?;
+    merged.revision += 1;
+    Ok(Some(merged))
+}
+
+/// What makes a tariff row the same price list line as another.
+pub(crate) fn tariff_key(row: &TariffRow) -> (Option<OrganizationId>, impl Ord + Clone + use<'_>) {
+    let place = (row.currency, row.number_type, &row.number_prefix, &row.caller_prefix);
+    (row.organization, place)
+}
+
+fn upsert<T: Clone, K: Ord>(old: &[T], new: &[T], key: impl Fn(&T) -> K) -> Vec<T> {
+    let rows: BTreeMap<K, &T> = old.iter().chain(new).map(|row| (key(row), row)).collect();
+    rows.into_values().cloned().collect()
+}
+
+fn check_unique(all: &Provision) -> Result<(), Error> {
+    let organizations = all.organizations.iter().map(|row| row.name.clone());
+    unique(organizations, |name| format!("two organizations are named {name}: rename one"))?;
+    let users = all.users.iter().map(|row| row.name.clone());
+    unique(users, |name| format!("two users are named {name}: rename one"))?;
+    let meetings = all.meetings.iter().map(|row| row.name.clone());
+    unique(meetings, |name| format!("two meetings are named {name}: rename one"))?;
+    let numbers = all.numbers.iter().map(|row| row.did.full());
+    unique(numbers, |did| format!("number {did} is there twice: remove one"))?;
+    let mut ids = BTreeMap::new();
+    for meeting in &all.meetings {
+        if let Some(other) = ids.insert(&meeting.conference_id, &meeting.name) {
+            return Err(Error::Invalid(format!(
+                "meetings {other} and {} have the same conference ID: give one of them another",
+                meeting.name
+            )));
+        }
+    }
+    let tariffs = all.tariffs.iter().map(|row| (scope(all, row.organization), tariff_key(row)));
+    unique(tariffs, |(scope, _)| {
+        format!(
+            "the tariff of {scope} has two rows for the same currency, number type and prefixes: \
+             remove one"
+        )
+    })
+}
+
+fn check_names(all: &Provision) -> Result<(), Error> {
+    let organizations: BTreeMap<_, &Organization> =
+        all.organizations.iter().map(|row| (row.id, row)).collect();
+    let users: BTreeMap<_, &User> = all.users.iter().map(|row| (row.id, row)).collect();
+    let meetings: BTreeMap<_, &Meeting> = all.meetings.iter().map(|row| (row.id, row)).collect();
+    for user in &all.users {
+        known(organizations.contains_key(&user.organization), || {
+            format!("user {} names an organization", user.name)
+        })?;
+    }
+    for meeting in &all.meetings {
+        known(users.contains_key(&meeting.organizer), || {
+            format!("meeting {} names an organizer", meeting.name)
+        })?;
+    }
+    for number in &all.numbers {
+        let ServiceNumber { did, dedicated_to, bound_to, .. } = number;
+        known(dedicated_to.is_none_or(|id| organizations.contains_key(&id)), || {
+            format!("number {} is dedicated to an organization", did.full())
+        })?;
+        known(bound_to.is_none_or(|id| meetings.contains_key(&id)), || {
+            format!("number {} is bound to a meeting", did.full())
+        })?;
+    }
+    for row in &all.tariffs {
+        let Some(id) = row.organization else { continue };
+        let owner = organizations.get(&id);
+        known(owner.is_some(), || "a tariff names an organization".to_owned())?;
+        if let Some(owner) = owner.filter(|owner| owner.currency != row.currency) {
+            return Err(Error::Invalid(format!(
+                "the tariff of {} has a row in {}: write it in {}",
+                owner.name, row.currency, owner.currency
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn scope(all: &Provision, organization: Option<OrganizationId>) -> String {
+    let owner = all.organizations.iter().find(|row| Some(row.id) == organization);
+    owner.map_or_else(|| "the list price".to_owned(), |owner| owner.name.clone())
+}
+
+fn known(is_known: bool, what: impl Fn() -> String) -> Result<(), Error> {
+    if is_known {
+        return Ok(());
+    }
+    Err(Error::Invalid(format!("{} that does not exist: add it, or name another", what())))
+}
+
+fn unique<K: Ord + Clone>(
+    keys: impl Iterator<Item = K>,
+    tell: impl Fn(&K) -> String,
+) -> Result<(), Error> {
+    let mut seen = BTreeSet::new();
+    for key in keys {
+        if !seen.insert(key.clone()) {
+            return Err(Error::Invalid(tell(&key)));
+        }
+    }
+    Ok(())
+}
