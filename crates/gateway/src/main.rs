@@ -1,3 +1,11 @@
 //! The one binary. Everything the cores may not do is done here.
 
-fn main() {}
+mod cli;
+mod clock;
+mod config;
+mod logs;
+mod prompts;
+
+fn main() -> std::process::ExitCode {
+    cli::run()
+}

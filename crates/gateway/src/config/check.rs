@@ -1,0 +1,432 @@
+//! From the file as written to the configuration as used: every value checked, every error named.
+
+use std::fmt::Display;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use model::limits;
+use net::{PortRange, RangeError};
+
+use super::places::Places;
+use super::{
+    Charging, Config, ConfigError, ConfigErrors, Http, Listener, Log, LogFormat, Media, Node,
+    Secret, Sip, TOKEN_VARIABLE, file, token_from_environment, trunk,
+};
+
+/// Collects what is wrong, with its place.
+pub(super) struct Checker<'a> {
+    path: &'a Path,
+    places: Places,
+    errors: Vec<ConfigError>,
+}
+
+/// Checks the text of a file.
+pub(super) fn config(path: &Path, text: &str) -> Result<Config, ConfigErrors> {
+    let mut checker = Checker::new(path, text);
+    let written: file::File = match toml::from_str(text) {
+        Ok(written) => written,
+        Err(error) => {
+            checker.unreadable(&error);
+            return Err(ConfigErrors(checker.errors));
+        }
+    };
+    let config = checker.file(written);
+    checker.finish()?;
+    Ok(config.expect("a part is only missing if an error was noted"))
+}
+
+impl<'a> Checker<'a> {
+    pub(super) fn new(path: &'a Path, text: &str) -> Self {
+        Self { path, places: Places::of(text), errors: Vec::new() }
+    }
+
+    /// Returns what was noted, in the order of lines.
+    pub(super) fn finish(mut self) -> Result<(), ConfigErrors> {
+        self.errors.sort_by_key(|error| error.line);
+        if self.errors.is_empty() { Ok(()) } else { Err(ConfigErrors(self.errors)) }
+    }
+}
+
+impl Checker<'_> {
+    /// Notes that a key is wrong.
+    pub(super) fn bad(&mut self, key: &str, problem: impl Display) {
+        self.errors.push(ConfigError {
+            file: self.path.to_owned(),
+            line: self.places.line_of(key),
+            key: key.to_owned(),
+            problem: problem.to_string(),
+        });
+    }
+
+    /// Notes what the TOML reader or the types of the keys object to.
+    fn unreadable(&mut self, error: &toml::de::Error) {
+        let offset = error.span().map_or(0, |span| span.start);
+        self.errors.push(ConfigError {
+            file: self.path.to_owned(),
+            line: self.places.line_at(offset),
+            key: self.places.key_at(offset).unwrap_or_default().to_owned(),
+            problem: error.message().replace('\n', ", "),
+        });
+    }
+
+    /// `None` only if an error was noted.
+    fn file(&mut self, written: file::File) -> Option<Config> {
+        let node = self.node(written.node);
+        let store = self.store(written.store.url);
+        let listeners = self.listeners(&written.listener);
+        let names: Vec<_> = written.listener.into_iter().map(|listener| listener.name).collect();
+        let media = self.media(written.media);
+        let trunks = trunk::trunks(self, written.trunk, &names);
+        let charging = self.charging(&written.charging);
+        let http = self.http(written.http);
+        let log = self.log(written.log);
+        let drain_limit = self.secs("drain.limit_secs", written.drain.limit_secs, 0..=86_400);
+        let sip = self.sip(written.sip);
+        Some(Config {
+            node: node?,
+            store: store?,
+            listeners: listeners?,
+            media: media?,
+            trunks: trunks?,
+            charging,
+            http: http?,
+            log: log?,
+            drain_limit,
+            sip,
+        })
+    }
+
+    fn node(&mut self, written: file::Node) -> Option<Node> {
+        let fits = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        if written.name.is_empty() || written.name.len() > 64 || !written.name.chars().all(fits) {
+            self.bad("node.name", "1 to 64 letters, digits and - _ . are allowed");
+        }
+        let most = u32::try_from(limits::CALLS).unwrap_or(u32::MAX);
+        let calls_max = self.within("node.calls_max", written.calls_max, 1..=most);
+        let seed = match written.seed.as_deref().map(seed) {
+            Some(None) => {
+                self.bad("node.seed", "64 hexadecimal digits are allowed; leave it out to serve");
+                return None;
+            }
+            Some(Some(seed)) => Some(seed),
+            None => None,
+        };
+        Some(Node { name: written.name, calls_max: usize::try_from(calls_max).ok()?, seed })
+    }
+
+    fn store(&mut self, url: String) -> Option<String> {
+        let path = url.strip_prefix("sqlite:").is_some_and(|path| !path.is_empty());
+        if path || url == "memory:" {
+            return Some(url);
+        }
+        self.bad("store.url", "sqlite:PATH or memory: is allowed");
+        None
+    }
+
+    fn listeners(&mut self, written: &[file::Listener]) -> Option<Vec<Listener>> {
+        if written.is_empty() || written.len() > 16 {
+            self.bad("listener", "1 to 16 [[listener]] tables are allowed");
+            return None;
+        }
+        let mut all = Vec::new();
+        for (at, listener) in written.iter().enumerate() {
+            let key = format!("listener[{at}]");
+            if written[..at].iter().any(|l| l.name.is_some() && l.name == listener.name) {
+                self.bad(&format!("{key}.name"), "is there twice; names of listeners are unique");
+            }
+            let bind: Option<SocketAddr> = self.address(&format!("{key}.bind"), &listener.bind);
+            let told = listener.advertised.as_deref();
+            let told: Option<Option<SocketAddr>> =
+                told.map(|text| self.address(&format!("{key}.advertised"), text));
+            let (Some(bind), Some(advertised)) = (bind, told.unwrap_or(bind)) else { continue };
+            self.advertisable(&format!("{key}.advertised"), bind.ip(), advertised.ip());
+            all.push(Listener { bind, advertised });
+        }
+        Some(all)
+    }
+
+    fn media(&mut self, written: file::Media) -> Option<Media> {
+        let bind = self.ip("media.bind", &written.bind);
+        let told = written.advertised.as_deref();
+        let told = told.map(|text| self.ip("media.advertised", text));
+        let ports = PortRange::new(written.port_first, written.port_last);
+        match ports {
+            Err(RangeError::First) => {
+                self.bad("media.port_first", "an even port from 1024 on is allowed");
+            }
+            Err(RangeError::Last) => {
+                self.bad("media.port_last", "an odd port above media.port_first is allowed");
+            }
+            Ok(_) => {}
+        }
+        let prompts = written.prompts.map(PathBuf::from);
+        if let Some(folder) = prompts.as_deref().filter(|folder| !folder.is_dir()) {
+            let problem = format!(
+                "{} is not a folder; leave it out for the built-in recordings",
+                folder.display()
+            );
+            self.bad("media.prompts", problem);
+        }
+        self.processors(&written.cpus);
+        let (bind, advertised) = (bind?, told.unwrap_or(bind)?);
+        self.advertisable("media.advertised", bind, advertised);
+        Some(Media {
+            bind,
+            advertised,
+            ports: ports.ok()?,
+            prompts,
+            announcements: written.announcements,
+            cpus: written.cpus,
+            real_time: written.real_time,
+        })
+    }
+
+    fn processors(&mut self, wanted: &[usize]) {
+        let Ok(ours) = net::system::processors() else { return };
+        for (at, cpu) in wanted.iter().enumerate() {
+            if !ours.contains(cpu) {
+                let problem = format!("processor {cpu} is not ours; of {ours:?} any is allowed");
+                self.bad(&format!("media.cpus[{at}]"), problem);
+            }
+        }
+    }
+
+    fn charging(&mut self, written: &file::Charging) -> Charging {
+        let slice_secs = self.within("charging.slice_secs", written.slice_secs, 1..=600);
+        if written.roll_ahead_secs >= written.slice_secs {
+            let problem = format!("less than charging.slice_secs ({slice_secs}) is allowed");
+            self.bad("charging.roll_ahead_secs", problem);
+        }
+        Charging {
+            slice_secs,
+            roll_ahead: self.secs("charging.roll_ahead_secs", written.roll_ahead_secs, 1..=300),
+            unpaid_limit: self.secs("charging.unpaid_secs", written.unpaid_secs, 5..=600),
+            tries: self.within("charging.tries", written.tries, 1..=10),
+            digit_pause: self.secs("charging.digit_pause_secs", written.digit_pause_secs, 1..=60),
+            life_limit: self.secs("charging.life_secs", written.life_secs, 6..=3_600),
+            life_limit_held: self.secs(
+                "charging.life_held_secs",
+                written.life_held_secs,
+                6..=7_200,
+            ),
+            ring_limit: self.secs("charging.ring_secs", written.ring_secs, 1..=120),
+        }
+    }
+
+    fn http(&mut self, written: file::Http) -> Option<Http> {
+        let bind = self.address("http.bind", &written.bind);
+        if written.token.is_some() && written.token_file.is_some() {
+            self.bad("http.token_file", "either http.token or http.token_file is allowed");
+        }
+        let from_file = written.token_file.and_then(|path| self.token_file(&path));
+        let token = written.token.or(from_file).or(token_from_environment().map(Secret::new));
+        if let Some(token) = token.as_ref().filter(|token| token.reveal().len() < 16) {
+            let problem = format!(
+                "16 or more characters are allowed, {} are too few (it comes from http.token, http.token_file or {TOKEN_VARIABLE})",
+                token.reveal().len()
+            );
+            self.bad("http.token", problem);
+        }
+        Some(Http { bind: bind?, token })
+    }
+
+    fn token_file(&mut self, path: &str) -> Option<Secret> {
+        match std::fs::read_to_string(path) {
+            Ok(text) => Some(Secret::new(text.trim())),
+            Err(error) => {
+                self.bad("http.token_file", format!("{path} cannot be read: {error}"));
+                None
+            }
+        }
+    }
+
+    fn log(&mut self, written: file::Log) -> Option<Log> {
+        let format = match written.format.as_str() {
+            "readable" => Some(LogFormat::Readable),
+            "json" => Some(LogFormat::Json),
+            _ => {
+                self.bad("log.format", "readable or json is allowed");
+                None
+            }
+        };
+        if let Err(error) = crate::logs::filter(&written.filter) {
+            let problem = format!("{error}; a list like info,sip=debug is allowed");
+            self.bad("log.filter", problem);
+        }
+        Some(Log { format: format?, filter: written.filter })
+    }
+
+    fn sip(&mut self, written: file::Sip) -> Sip {
+        let session_secs = written.session_secs;
+        if session_secs != 0 && !(limits::MIN_SE_SECS..=86_400).contains(&session_secs) {
+            let problem = format!("0 (no timer) or {} to 86400 is allowed", limits::MIN_SE_SECS);
+            self.bad("sip.session_secs", problem);
+        }
+        if written.banner.as_deref().is_some_and(|banner| !is_token(banner)) {
+            self.bad("sip.banner", "1 to 64 letters, digits and - . / _ are allowed");
+        }
+        let retry_after_secs =
+            self.within("sip.retry_after_secs", written.retry_after_secs, 1..=3_600);
+        Sip { session_secs, banner: written.banner, retry_after_secs }
+    }
+
+    fn address(&mut self, key: &str, text: &str) -> Option<SocketAddr> {
+        let parsed = text.parse().ok();
+        if parsed.is_none() {
+            self.bad(
+                key,
+                "an address with a port is allowed: 192.0.2.1:5060 or [2001:db8::1]:5060",
+            );
+        }
+        parsed
+    }
+
+    fn ip(&mut self, key: &str, text: &str) -> Option<IpAddr> {
+        let parsed = text.parse().ok();
+        if parsed.is_none() {
+            self.bad(key, "an IP address without a port is allowed");
+        }
+        parsed
+    }
+
+    fn advertisable(&mut self, key: &str, bind: IpAddr, advertised: IpAddr) {
+        if advertised.is_unspecified() {
+            self.bad(key, "the address that peers reach is needed, since bind names none");
+        } else if bind.is_ipv4() != advertised.is_ipv4() {
+            self.bad(key, "an address of the same family as bind is allowed");
+        }
+    }
+
+    fn secs(&mut self, key: &str, value: u32, allowed: RangeInclusive<u32>) -> Duration {
+        Duration::from_secs(u64::from(self.within(key, value, allowed)))
+    }
+
+    /// Returns the value, noted as wrong if it is not allowed.
+    pub(super) fn within<T: PartialOrd + Display>(
+        &mut self,
+        key: &str,
+        value: T,
+        allowed: RangeInclusive<T>,
+    ) -> T {
+        if !allowed.contains(&value) {
+            self.bad(key, format!("{} to {} is allowed", allowed.start(), allowed.end()));
+        }
+        value
+    }
+}
+
+/// Reads 64 hexadecimal digits.
+fn seed(text: &str) -> Option<[u8; 32]> {
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    let mut seed = [0; 32];
+    for (at, byte) in seed.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok()?;
+    }
+    Some(seed)
+}
+
+fn is_token(text: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "-./_".contains(c);
+    !text.is_empty() && text.len() <= 64 && text.chars().all(fits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"
+[store]
+url = "memory:"
+[[listener]]
+name = "inside"
+bind = "127.0.0.1:5060"
+[media]
+bind = "127.0.0.1"
+[[trunk]]
+name = "carrier"
+signalling = ["192.0.2.0/24"]
+media = ["192.0.2.0/24"]
+listener = "inside"
+called_from = "diversion"
+"#;
+
+    #[test]
+    fn a_short_file_is_filled_with_defaults() {
+        let config = config(Path::new("t.toml"), GOOD).unwrap();
+        assert_eq!(config.node.calls_max, 1_000);
+        assert_eq!(config.listeners[0].advertised, "127.0.0.1:5060".parse().unwrap());
+        assert_eq!(config.trunks[0].listener, Some(0));
+        assert!(config.http.bind.ip().is_loopback());
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_line_and_the_allowed_ones() {
+        let told = errors(&GOOD.replace("name = \"carrier\"", "nam = \"carrier\""));
+        assert!(told.starts_with("t.toml:10: trunk[0].nam: unknown field `nam`"), "{told}");
+        assert!(told.contains("`strip_prefix`"), "{told}");
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_type_is_named_with_its_line() {
+        let told = errors(&format!("{GOOD}trusted = 7\n"));
+        assert!(told.starts_with("t.toml:15: trunk[0].trusted: invalid type"), "{told}");
+        assert!(told.contains("expected a boolean"), "{told}");
+    }
+
+    #[test]
+    fn a_missing_key_is_named_with_its_table() {
+        let told = errors(&GOOD.replace("url = \"memory:\"\n", ""));
+        assert!(told.starts_with("t.toml:2: store: missing field `url`"), "{told}");
+    }
+
+    #[test]
+    fn text_that_is_not_toml_is_named_with_its_line() {
+        let told = errors("[store]\nurl = memory\n");
+        assert!(told.starts_with("t.toml:2: "), "{told}");
+    }
+
+    #[test]
+    fn every_wrong_value_is_told_with_what_is_allowed() {
+        let text = GOOD
+            .replace("memory:", "mysql:")
+            .replace("192.0.2.0/24\"]\nmedia", "192.0.2.0/33\"]\nmedia")
+            .replace("diversion", "via")
+            .replace("\"127.0.0.1\"", "\"127.0.0.1\"\nport_first = 10001");
+        let told = errors(&text);
+        let lines: Vec<&str> = told.lines().collect();
+        assert_eq!(lines.len(), 4, "{told}");
+        assert!(lines[0].starts_with("t.toml:3: store.url: sqlite:PATH or memory:"), "{told}");
+        assert!(lines[1].starts_with("t.toml:9: media.port_first: an even port"), "{told}");
+        assert!(lines[2].starts_with("t.toml:12: trunk[0].signalling[0]: "), "{told}");
+        assert!(lines[3].starts_with("t.toml:15: trunk[0].called_from: request-uri, "), "{told}");
+    }
+
+    #[test]
+    fn an_unspecified_address_needs_one_to_advertise() {
+        let told = errors(&GOOD.replace("\"127.0.0.1\"", "\"0.0.0.0\""));
+        assert!(told.starts_with("t.toml:7: media.advertised: the address that peers"), "{told}");
+    }
+
+    #[test]
+    fn a_token_is_never_shown() {
+        let marker = "marker-0123456789";
+        let text = format!("{GOOD}[http]\ntoken = \"{marker}\"\n");
+        let config = config(Path::new("t.toml"), &text).unwrap();
+        assert_eq!(config.http.token.as_ref().unwrap().reveal(), marker);
+        assert!(!format!("{config:?}").contains(marker));
+    }
+
+    #[test]
+    fn the_example_is_valid() {
+        let text = include_str!("../../../../config/tollgate.toml");
+        assert!(config(Path::new("config/tollgate.toml"), text).is_ok());
+    }
+
+    fn errors(text: &str) -> String {
+        config(Path::new("t.toml"), text).unwrap_err().to_string()
+    }
+}

@@ -1,0 +1,200 @@
+//! The configuration file as it is written: names, types and defaults of its keys.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::Secret;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    #[serde(default)]
+    pub(super) node: Node,
+    pub(super) store: Store,
+    #[serde(default)]
+    pub(super) listener: Vec<Listener>,
+    pub(super) media: Media,
+    #[serde(default)]
+    pub(super) trunk: Vec<Trunk>,
+    #[serde(default)]
+    pub(super) charging: Charging,
+    #[serde(default)]
+    pub(super) http: Http,
+    #[serde(default)]
+    pub(super) log: Log,
+    #[serde(default)]
+    pub(super) drain: Drain,
+    #[serde(default)]
+    pub(super) sip: Sip,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Node {
+    pub(super) name: String,
+    pub(super) calls_max: u32,
+    pub(super) seed: Option<String>,
+}
+
+impl Default for Node {
+    fn default() -> Self {
+        Self { name: "tollgate".to_owned(), calls_max: 1_000, seed: None }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Store {
+    pub(super) url: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Listener {
+    pub(super) name: Option<String>,
+    pub(super) bind: String,
+    pub(super) advertised: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Media {
+    pub(super) bind: String,
+    pub(super) advertised: Option<String>,
+    #[serde(default = "first_port")]
+    pub(super) port_first: u16,
+    #[serde(default = "last_port")]
+    pub(super) port_last: u16,
+    pub(super) prompts: Option<String>,
+    #[serde(default = "yes")]
+    pub(super) announcements: bool,
+    #[serde(default)]
+    pub(super) cpus: Vec<usize>,
+    #[serde(default)]
+    pub(super) real_time: bool,
+}
+
+fn first_port() -> u16 {
+    20_000
+}
+
+fn last_port() -> u16 {
+    29_999
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Trunk {
+    pub(super) name: String,
+    pub(super) signalling: Vec<String>,
+    pub(super) media: Vec<String>,
+    pub(super) listener: Option<String>,
+    #[serde(default = "request_uri")]
+    pub(super) called_from: String,
+    #[serde(default)]
+    pub(super) trusted: bool,
+    #[serde(default)]
+    pub(super) strip_prefix: String,
+    #[serde(default)]
+    pub(super) country_code: String,
+    #[serde(default)]
+    pub(super) national_prefix: String,
+    #[serde(default)]
+    pub(super) international_prefix: String,
+    pub(super) calls_per_second: Option<u32>,
+    pub(super) calls_max: Option<u32>,
+    #[serde(default)]
+    pub(super) loopback_media: bool,
+    #[serde(default)]
+    pub(super) refusal_codes: BTreeMap<String, u16>,
+}
+
+fn request_uri() -> String {
+    "request-uri".to_owned()
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Charging {
+    pub(super) slice_secs: u32,
+    pub(super) roll_ahead_secs: u32,
+    pub(super) unpaid_secs: u32,
+    pub(super) tries: u8,
+    pub(super) digit_pause_secs: u32,
+    pub(super) life_secs: u32,
+    pub(super) life_held_secs: u32,
+    pub(super) ring_secs: u32,
+}
+
+impl Default for Charging {
+    fn default() -> Self {
+        Self {
+            slice_secs: 45,
+            roll_ahead_secs: 15,
+            unpaid_secs: 90,
+            tries: 3,
+            digit_pause_secs: 10,
+            life_secs: 20,
+            life_held_secs: 300,
+            ring_secs: 8,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Http {
+    pub(super) bind: String,
+    pub(super) token: Option<Secret>,
+    pub(super) token_file: Option<String>,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self { bind: "127.0.0.1:8060".to_owned(), token: None, token_file: None }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Log {
+    pub(super) format: String,
+    pub(super) filter: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: "readable".to_owned(), filter: "info".to_owned() }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Drain {
+    pub(super) limit_secs: u32,
+}
+
+impl Default for Drain {
+    fn default() -> Self {
+        Self { limit_secs: 300 }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Sip {
+    pub(super) session_secs: u32,
+    pub(super) banner: Option<String>,
+    pub(super) retry_after_secs: u32,
+}
+
+impl Default for Sip {
+    fn default() -> Self {
+        Self { session_secs: 1_800, banner: None, retry_after_secs: 10 }
+    }
+}

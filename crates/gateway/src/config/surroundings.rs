@@ -1,0 +1,123 @@
+//! What a valid configuration names outside of itself: addresses of this machine, free ports,
+//! folders, recordings.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+
+use net::Socket;
+
+use super::check::Checker;
+use super::{Config, ConfigErrors};
+use crate::prompts;
+
+impl Config {
+    /// Checks what the configuration names on this machine, and returns remarks: ports in use are
+    /// one, since a gateway that is running uses them.
+    ///
+    /// # Errors
+    /// What a start would fail on.
+    pub(crate) fn surroundings(
+        &self,
+        path: &Path,
+        text: &str,
+    ) -> Result<Vec<String>, ConfigErrors> {
+        let mut checker = Checker::new(path, text);
+        let mut remarks = Vec::new();
+        for (at, listener) in self.listeners.iter().enumerate() {
+            let bound = Socket::bind(listener.bind, None).map(drop);
+            let key = format!("listener[{at}].bind");
+            remarks.extend(bindable(&mut checker, &key, listener.bind, bound));
+        }
+        let bound = TcpListener::bind(self.http.bind).map(drop);
+        remarks.extend(bindable(&mut checker, "http.bind", self.http.bind, bound));
+        remarks.extend(self.media_ports(&mut checker));
+        if let Err(error) = prompts::load(self.media.prompts.as_deref()) {
+            checker.bad("media.prompts", error);
+        }
+        if let Some(folder) = self.store_folder().filter(|folder| !folder.is_dir()) {
+            checker.bad("store.url", format!("{} is not a folder", folder.display()));
+        }
+        checker.finish().map(|()| remarks)
+    }
+
+    fn media_ports(&self, checker: &mut Checker<'_>) -> Option<String> {
+        let wanted = self.media.ports.pairs();
+        match self.media.ports.bind(self.media.bind, 16) {
+            Err(error) => {
+                checker.bad("media.bind", format!("{} cannot be bound: {error}", self.media.bind));
+                None
+            }
+            Ok(pairs) if pairs.is_empty() => {
+                checker.bad("media.port_first", format!("none of the {wanted} pairs is free"));
+                None
+            }
+            Ok(_) if wanted < self.node.calls_max => Some(format!(
+                "media: {wanted} port pairs for {} calls: calls beyond them are refused",
+                self.node.calls_max
+            )),
+            Ok(_) => None,
+        }
+    }
+
+    fn store_folder(&self) -> Option<&Path> {
+        let path = Path::new(self.store.strip_prefix("sqlite:")?);
+        path.parent().filter(|folder| !folder.as_os_str().is_empty())
+    }
+}
+
+fn bindable(
+    checker: &mut Checker<'_>,
+    key: &str,
+    address: SocketAddr,
+    bound: io::Result<()>,
+) -> Option<String> {
+    match bound {
+        Ok(()) => None,
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            Some(format!("{key}: {address} is in use, by a running gateway perhaps"))
+        }
+        Err(error) => {
+            let problem = format!(
+                "{address} cannot be bound: {error}; an address of this machine is allowed"
+            );
+            checker.bad(key, problem);
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "[store]\nurl = \"sqlite:/nowhere/at/all.sqlite\"\n[[listener]]\n\
+                        bind = \"192.0.2.1:5060\"\n[media]\nbind = \"127.0.0.1\"\n\
+                        [http]\nbind = \"127.0.0.1:0\"\n";
+
+    #[test]
+    fn an_address_that_is_not_ours_and_a_folder_that_is_not_there_are_told() {
+        let path = Path::new("t.toml");
+        let config = Config::parse(path, TEXT).unwrap();
+        let told = config.surroundings(path, TEXT).unwrap_err().to_string();
+        let lines: Vec<&str> = told.lines().collect();
+        assert_eq!(lines.len(), 2, "{told}");
+        assert!(lines[0].starts_with("t.toml:2: store.url: /nowhere/at is not a folder"), "{told}");
+        assert!(
+            lines[1].starts_with("t.toml:4: listener[0].bind: 192.0.2.1:5060 cannot"),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn a_port_in_use_is_a_remark() {
+        let busy = Socket::bind("127.0.0.1:0".parse().unwrap(), None).unwrap();
+        let text = TEXT
+            .replace("192.0.2.1:5060", &busy.local().to_string())
+            .replace("sqlite:/nowhere/at/all.sqlite", "memory:");
+        let path = Path::new("t.toml");
+        let config = Config::parse(path, &text).unwrap();
+        let remarks = config.surroundings(path, &text).unwrap();
+        assert!(remarks.iter().any(|remark| remark.contains("is in use")), "{remarks:?}");
+    }
+}

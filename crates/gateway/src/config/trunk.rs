@@ -1,0 +1,134 @@
+//! Trunks: the allow-list, and how each writes numbers.
+
+use model::record::{CalledFrom, NumberingPlan, Trunk};
+use model::{IpPrefix, TrunkId};
+
+use super::check::Checker;
+use super::file;
+
+/// The words of `called_from`.
+const CALLED_FROM: [(&str, CalledFrom); 5] = [
+    ("request-uri", CalledFrom::RequestUri),
+    ("to", CalledFrom::To),
+    ("p-called-party-id", CalledFrom::PCalledPartyId),
+    ("diversion", CalledFrom::Diversion),
+    ("history-info", CalledFrom::HistoryInfo),
+];
+
+/// Checks every trunk. `None` only if an error was noted.
+pub(super) fn trunks(
+    checker: &mut Checker<'_>,
+    written: Vec<file::Trunk>,
+    listeners: &[Option<String>],
+) -> Option<Vec<Trunk>> {
+    let mut trunks: Vec<Trunk> = Vec::new();
+    let count = written.len();
+    for (at, one) in written.into_iter().enumerate() {
+        let key = format!("trunk[{at}]");
+        if trunks.iter().any(|other| other.name == one.name) {
+            checker.bad(&format!("{key}.name"), "is there twice; names of trunks are unique");
+        }
+        trunks.extend(trunk(checker, &key, one, listeners));
+    }
+    (trunks.len() == count).then_some(trunks)
+}
+
+fn trunk(
+    checker: &mut Checker<'_>,
+    key: &str,
+    written: file::Trunk,
+    listeners: &[Option<String>],
+) -> Option<Trunk> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if written.name.is_empty() || written.name.len() > 64 || !written.name.chars().all(fits) {
+        checker.bad(&format!("{key}.name"), "1 to 64 letters, digits and - _ . are allowed");
+    }
+    let signalling = prefixes(checker, &format!("{key}.signalling"), &written.signalling);
+    let media = prefixes(checker, &format!("{key}.media"), &written.media);
+    let listener = match written.listener {
+        Some(name) => Some(listener(checker, key, &name, listeners)?),
+        None => None,
+    };
+    let called_from = called_from(checker, key, &written.called_from);
+    let plan = NumberingPlan {
+        country_code: written.country_code,
+        national_prefix: written.national_prefix,
+        international_prefix: written.international_prefix,
+    };
+    for (name, digits) in [
+        ("country_code", &plan.country_code),
+        ("national_prefix", &plan.national_prefix),
+        ("international_prefix", &plan.international_prefix),
+    ] {
+        if !digits.bytes().all(|b| b.is_ascii_digit()) || digits.len() > 6 {
+            checker.bad(&format!("{key}.{name}"), "up to 6 digits are allowed");
+        }
+    }
+    for (name, limit) in
+        [("calls_per_second", written.calls_per_second), ("calls_max", written.calls_max)]
+    {
+        if limit == Some(0) {
+            checker
+                .bad(&format!("{key}.{name}"), "1 or more is allowed; leave it out for no limit");
+        }
+    }
+    for (label, code) in &written.refusal_codes {
+        checker.within(&format!("{key}.refusal_codes.{label}"), *code, 400..=699);
+    }
+    Some(Trunk {
+        id: TrunkId::from_name(&written.name),
+        name: written.name,
+        signalling: signalling?,
+        media: media?,
+        listener,
+        called_from: called_from?,
+        trusted: written.trusted,
+        strip_prefix: written.strip_prefix,
+        plan,
+        calls_per_second: written.calls_per_second,
+        calls_max: written.calls_max,
+        loopback_media: written.loopback_media,
+        refusal_codes: written.refusal_codes.into_iter().collect(),
+    })
+}
+
+fn prefixes(checker: &mut Checker<'_>, key: &str, written: &[String]) -> Option<Vec<IpPrefix>> {
+    if written.is_empty() {
+        checker.bad(key, "at least one prefix is needed, like 192.0.2.0/24");
+    }
+    let mut all = Vec::new();
+    for (at, text) in written.iter().enumerate() {
+        match text.parse() {
+            Ok(prefix) => all.push(prefix),
+            Err(_) => checker.bad(
+                &format!("{key}[{at}]"),
+                "an address or a prefix is allowed, like 192.0.2.7 or 2001:db8::/32",
+            ),
+        }
+    }
+    (all.len() == written.len()).then_some(all)
+}
+
+fn listener(
+    checker: &mut Checker<'_>,
+    key: &str,
+    name: &str,
+    listeners: &[Option<String>],
+) -> Option<u8> {
+    let at = listeners.iter().position(|listener| listener.as_deref() == Some(name));
+    if at.is_none() {
+        let known: Vec<&str> = listeners.iter().flatten().map(String::as_str).collect();
+        let problem = format!("a listener's name is allowed, one of {known:?}");
+        checker.bad(&format!("{key}.listener"), problem);
+    }
+    u8::try_from(at?).ok()
+}
+
+fn called_from(checker: &mut Checker<'_>, key: &str, word: &str) -> Option<CalledFrom> {
+    let known = CALLED_FROM.iter().find(|(name, _)| *name == word);
+    if known.is_none() {
+        let words: Vec<&str> = CALLED_FROM.iter().map(|(name, _)| *name).collect();
+        checker.bad(&format!("{key}.called_from"), format!("{} is allowed", words.join(", ")));
+    }
+    known.map(|(_, value)| *value)
+}
