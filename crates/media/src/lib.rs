@@ -1,9 +1,24 @@
 //! Every audio sample: SDP, RTP, jitter, codecs, digits, prompts and the mix, as values driven by
 //! packets and ticks. No sockets, no clock, no locks; nothing is allocated in `tick`.
 
+mod batch;
+mod codec;
 pub mod command;
+mod control;
+mod digits;
+mod jitter;
+mod leg;
+mod mix;
+mod news;
+mod playback;
 pub mod prompt;
+mod reception;
+mod room;
+mod rtcp;
+mod rtp;
 pub mod sdp;
+mod sender;
+mod source;
 pub mod worker;
 
 pub use command::{Command, Direction, Event, Flow, LegStats, PortId, Silence};

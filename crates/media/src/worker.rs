@@ -1,89 +1,254 @@
 //! One shard of the media plane: it receives datagrams, mixes on the tick and says what to send.
 
+use std::collections::HashMap;
+use std::fmt;
 use std::net::SocketAddr;
-
-use model::Instant;
-
-use crate::command::{Command, Event, PortId};
-use crate::prompt::Library;
 use std::sync::Arc;
 
-/// A datagram to send.
-#[derive(Debug, Clone, Copy)]
-pub struct Outgoing<'a> {
-    /// From which port pair.
-    pub port: PortId,
-    /// From its RTCP socket rather than its RTP socket.
-    pub rtcp: bool,
-    /// To whom.
-    pub destination: SocketAddr,
-    /// The packet.
-    pub payload: &'a [u8],
-}
+use model::{CallId, Instant, MeetingId};
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use slab::Slab;
 
-/// Datagrams of one tick, in memory that is used again.
-#[derive(Debug, Default)]
-pub struct Batch {}
+pub use crate::batch::{Batch, Outgoing};
+use crate::command::{Command, Event, LegStats, PortId};
+use crate::control::Route;
+use crate::leg::{Leg, Opening};
+use crate::news::News;
+use crate::playback::Playback;
+use crate::prompt::Library;
+use crate::room::Room;
 
-impl Batch {
-    /// Forgets the datagrams, keeps the memory.
-    pub fn clear(&mut self) {
-        unimplemented!()
-    }
-
-    /// Returns the datagrams.
-    pub fn iter(&self) -> impl Iterator<Item = Outgoing<'_>> {
-        std::iter::empty()
-    }
-}
+/// No leg on that port.
+const FREE: usize = usize::MAX;
 
 /// Legs and rooms of one media thread.
-#[derive(Debug)]
-pub struct Worker {}
+pub struct Worker {
+    library: Arc<Library>,
+    most: usize,
+    legs: Slab<Leg>,
+    /// Places of the live legs in `legs`, so that a tick costs what is live.
+    live: Vec<usize>,
+    /// How many of them were closed since the last tick.
+    closing: usize,
+    rooms: Slab<Room>,
+    by_call: HashMap<CallId, usize>,
+    by_meeting: HashMap<MeetingId, usize>,
+    by_port: Vec<usize>,
+    chance: ChaCha20Rng,
+    news: News,
+    ticks: u64,
+    ticked: Option<Instant>,
+    strays: u64,
+}
 
 impl Worker {
     /// Makes a worker for at most `legs` legs on ports below `ports`; all memory is taken here.
     #[must_use]
-    pub fn new(_library: Arc<Library>, _legs: usize, _ports: usize, _seed: [u8; 32]) -> Self {
-        unimplemented!()
+    pub fn new(library: Arc<Library>, legs: usize, ports: usize, seed: [u8; 32]) -> Self {
+        Self {
+            library,
+            most: legs,
+            legs: Slab::with_capacity(legs),
+            live: Vec::with_capacity(legs),
+            closing: 0,
+            rooms: Slab::with_capacity(legs),
+            by_call: HashMap::with_capacity(legs),
+            by_meeting: HashMap::with_capacity(legs),
+            by_port: vec![FREE; ports],
+            chance: ChaCha20Rng::from_seed(seed),
+            news: News::with_capacity(legs),
+            ticks: 0,
+            ticked: None,
+            strays: 0,
+        }
     }
 
-    /// Takes a command.
-    pub fn command(&mut self, _command: Command, _now: Instant) {
-        unimplemented!()
+    /// Takes a command. One about a leg that is gone is ignored. An `Open` without a place for it
+    /// (the worker is full, the port is unknown or taken, the call is open) opens nothing; unless
+    /// the call or the port is in use it is answered by [`Event::Closed`].
+    pub fn command(&mut self, command: Command, now: Instant) {
+        match command {
+            Command::Open { call, port, flow, language, ssrc } => {
+                let ticked = self.ticked.unwrap_or(now);
+                let chance =
+                    u128::from(self.chance.next_u64()) << 64 | u128::from(self.chance.next_u64());
+                self.open(Opening { call, port, flow, language, ssrc, chance, ticked }, now);
+            }
+            Command::Update { call, flow } => self.with(call, |leg| leg.update(flow)),
+            Command::Play { call, prompts, token, barge_in, over_room } => self.with(call, |leg| {
+                leg.playback = Some(Playback::new(&prompts, token, barge_in, over_room));
+            }),
+            Command::Hush { call } => self.with(call, |leg| leg.playback = None),
+            Command::Seat { call, room } => self.seat(call, room),
+            Command::Unseat { call } => {
+                if let Some(&at) = self.by_call.get(&call) {
+                    self.unseat(at);
+                }
+            }
+            Command::Fund { call, until } => self.with(call, |leg| leg.fund(until)),
+            Command::Close { call } => self.close(call),
+        }
     }
 
     /// Takes one datagram from a port's RTP or RTCP socket.
     pub fn receive(
         &mut self,
-        _port: PortId,
-        _rtcp: bool,
-        _source: SocketAddr,
-        _payload: &[u8],
-        _now: Instant,
+        port: PortId,
+        rtcp: bool,
+        source: SocketAddr,
+        payload: &[u8],
+        now: Instant,
     ) {
-        unimplemented!()
+        let at = self.by_port.get(usize::from(port.0)).copied();
+        let Some(leg) = at.and_then(|at| self.legs.get_mut(at)) else {
+            self.strays += 1;
+            return;
+        };
+        if rtcp {
+            let route = Route { destination: source, own_socket: true };
+            leg.receive_control(route, payload, now, &mut self.news);
+        } else {
+            leg.receive(source, payload, now, &mut self.news);
+        }
     }
 
-    /// Mixes 20 ms and writes what is to be sent.
-    pub fn tick(&mut self, _now: Instant, _out: &mut Batch) {
-        unimplemented!()
+    /// Mixes 20 ms, those from `now` on, and adds what is to be sent to `out`.
+    pub fn tick(&mut self, now: Instant, out: &mut Batch) {
+        out.reserve(self.most);
+        self.ticks += 1;
+        self.ticked = Some(now);
+        self.bury(now, out);
+        for &at in &self.live {
+            let leg = &mut self.legs[at];
+            let mut room = leg.room.map(|room| &mut self.rooms[room]);
+            if let Some(room) = &mut room {
+                room.begin(self.ticks);
+            }
+            leg.hear(room, now, &mut self.news);
+        }
+        for &at in &self.live {
+            let leg = &mut self.legs[at];
+            let room = leg.room.map(|room| &mut self.rooms[room]);
+            leg.speak(room, &self.library, now, out, &mut self.news);
+        }
     }
 
     /// Returns the next event; the queue is bounded by the number of legs.
     #[must_use]
     pub fn poll_event(&mut self) -> Option<Event> {
-        unimplemented!()
+        self.news.next()
     }
 
     /// Returns the ports that have a leg, for the shell to receive on.
     pub fn ports(&self) -> impl Iterator<Item = PortId> {
-        std::iter::empty()
+        self.live.iter().map(|&at| self.legs[at].port)
     }
 
     /// Returns how many legs live.
     #[must_use]
     pub fn legs(&self) -> usize {
-        unimplemented!()
+        self.live.len()
+    }
+
+    /// Returns how many rooms live.
+    #[must_use]
+    pub fn rooms(&self) -> usize {
+        self.rooms.len()
+    }
+
+    /// Returns how many datagrams came to ports without a leg.
+    #[must_use]
+    pub fn strays(&self) -> u64 {
+        self.strays
+    }
+
+    /// Returns how many digits were dropped because nobody took the events.
+    #[must_use]
+    pub fn dropped_events(&self) -> u64 {
+        self.news.dropped()
+    }
+
+    fn with(&mut self, call: CallId, act: impl FnOnce(&mut Leg)) {
+        if let Some(&at) = self.by_call.get(&call) {
+            act(&mut self.legs[at]);
+        }
+    }
+
+    fn open(&mut self, opening: Opening, now: Instant) {
+        let (call, port) = (opening.call, opening.port);
+        let place = self.by_port.get(usize::from(port.0)).copied();
+        if self.by_call.contains_key(&call) || place.is_some_and(|at| at != FREE) {
+            return;
+        }
+        if place.is_none() || self.legs.len() >= self.most {
+            self.news.answer(Event::Closed { call, port, stats: LegStats::default() });
+            return;
+        }
+        let at = self.legs.insert(Leg::open(opening, now));
+        self.live.push(at);
+        self.by_call.insert(call, at);
+        self.by_port[usize::from(port.0)] = at;
+    }
+
+    fn close(&mut self, call: CallId) {
+        if let Some(&at) = self.by_call.get(&call) {
+            self.closing += usize::from(!self.legs[at].closing);
+            self.legs[at].closing = true;
+        }
+    }
+
+    fn seat(&mut self, call: CallId, meeting: MeetingId) {
+        let Some(&at) = self.by_call.get(&call) else { return };
+        let now_in = self.legs[at].room.map(|room| self.rooms[room].meeting);
+        if now_in == Some(meeting) {
+            return;
+        }
+        self.unseat(at);
+        let rooms = &mut self.rooms;
+        let room =
+            *self.by_meeting.entry(meeting).or_insert_with(|| rooms.insert(Room::new(meeting)));
+        self.rooms[room].seats += 1;
+        self.legs[at].room = Some(room);
+    }
+
+    fn unseat(&mut self, at: usize) {
+        let Some(room) = self.legs[at].room.take() else { return };
+        self.rooms[room].seats -= 1;
+        if self.rooms[room].seats == 0 {
+            let room = self.rooms.remove(room);
+            self.by_meeting.remove(&room.meeting);
+        }
+    }
+
+    /// Ends the legs that were closed since the last tick.
+    fn bury(&mut self, now: Instant, out: &mut Batch) {
+        let mut place = 0;
+        while self.closing > 0
+            && let Some(&at) = self.live.get(place)
+        {
+            if !self.legs[at].closing {
+                place += 1;
+                continue;
+            }
+            self.closing -= 1;
+            self.unseat(at);
+            self.live.swap_remove(place);
+            self.legs[at].report(true, now, out);
+            let leg = self.legs.remove(at);
+            self.by_call.remove(&leg.call);
+            self.by_port[usize::from(leg.port.0)] = FREE;
+            self.news.answer(Event::Closed { call: leg.call, port: leg.port, stats: leg.stats() });
+        }
+    }
+}
+
+impl fmt::Debug for Worker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker")
+            .field("legs", &self.live.len())
+            .field("rooms", &self.rooms.len())
+            .field("ticks", &self.ticks)
+            .finish_non_exhaustive()
     }
 }
