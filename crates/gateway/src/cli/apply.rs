@@ -1,0 +1,85 @@
+//! `tollgate apply`: provisioning from a file, all of it or none.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+
+use super::place::Place;
+use crate::clock;
+use crate::provisioning::{self, Plan, Problem};
+
+/// Applies a provisioning file: organizations, users, numbers, meetings and tariffs
+///
+/// Applying the same file again changes nothing. Records that the file does not name stay as they
+/// are; the tariffs of an organization that it names are replaced whole. A running gateway takes
+/// the change up within seconds.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The provisioning file (TOML)
+    file: PathBuf,
+    #[command(flatten)]
+    place: Place,
+    /// Only say what would change
+    #[arg(long)]
+    dry_run: bool,
+    /// Also print the conference ID of every meeting in the file
+    #[arg(long)]
+    show_ids: bool,
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// Every problem of the file, with line and key; nothing was written then. Or the store's error.
+pub(crate) async fn run(args: Args, out: &mut impl Write) -> Result<()> {
+    let name = args.file.display().to_string();
+    let text = std::fs::read_to_string(&args.file)
+        .with_context(|| format!("{name} cannot be read as UTF-8 text"))?;
+    let trunks = args.place.trunks()?;
+    let store = args.place.open().await?;
+    let stored = store.provision().await?;
+    let seed = clock::seed().context("no entropy for conference IDs")?;
+    let plan = match provisioning::plan(&text, &stored, trunks, seed) {
+        Ok(plan) => plan,
+        Err(problems) => bail!(told(&name, &problems)),
+    };
+    if args.dry_run {
+        tell(&plan, &args, out)?;
+        return Ok(writeln!(out, "dry run: nothing was written")?);
+    }
+    let revision = match plan.news.is_empty() {
+        true => stored.revision,
+        false => store.apply(&plan.change).await.context("nothing was written")?,
+    };
+    tell(&plan, &args, out)?;
+    writeln!(out, "revision {revision}")?;
+    Ok(())
+}
+
+fn told(file: &str, problems: &[Problem]) -> String {
+    let mut lines: Vec<String> = problems.iter().map(|problem| problem.located(file)).collect();
+    lines.push(format!("{} problem(s); nothing was written", problems.len()));
+    lines.join("\n")
+}
+
+fn tell(plan: &Plan, args: &Args, out: &mut impl Write) -> Result<()> {
+    for warning in &plan.warnings {
+        writeln!(out, "warning: {warning}")?;
+    }
+    for news in &plan.news {
+        writeln!(out, "{news}")?;
+    }
+    if plan.news.is_empty() {
+        writeln!(out, "nothing changed")?;
+    }
+    for (meeting, id) in &plan.conference_ids {
+        let drawn = plan.drawn.contains(meeting);
+        if drawn && args.dry_run {
+            writeln!(out, "meeting {meeting}: a conference ID will be drawn")?;
+        } else if drawn || args.show_ids {
+            writeln!(out, "meeting {meeting}: conference ID {}", id.reveal())?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,314 @@
+//! `tollgate calls`: what is live, and what is over.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail};
+use model::UnixTime;
+use model::record::Cdr;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::place::Place;
+use super::shown::{View, iso, number_type, payer, seconds};
+use super::table::Table;
+use crate::config::Secret;
+
+/// How long the gateway may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Largest answer read, bytes: 20 000 calls of some 400 bytes, and room to spare.
+const ANSWER_BYTES: u64 = 32 * 1024 * 1024;
+
+/// Lists live calls, or the records of those that are over
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    place: Place,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// Lists live calls, asked of the running gateway; numbers are masked
+    Live {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Lists the newest call detail records, newest first
+    Cdr {
+        /// How many
+        #[arg(long, default_value_t = 50)]
+        last: u32,
+        /// Billing view: numbers are not masked
+        #[arg(long)]
+        full: bool,
+        /// As CSV (RFC 4180)
+        #[arg(long, conflicts_with = "json")]
+        csv: bool,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// If the gateway or the store does not answer.
+pub(crate) async fn run(args: Args, out: &mut impl Write) -> Result<()> {
+    match args.verb {
+        Verb::Live { json } => {
+            let http = args.place.config()?.http;
+            let Some(token) = http.token else {
+                bail!("the gateway's API is off: set http.token or http.token_file in its file");
+            };
+            live(&ask(http.bind, &token).await?, json, out)
+        }
+        Verb::Cdr { last, full, csv, json } => {
+            let cdrs = args.place.open().await?.cdrs(last).await?;
+            over(&cdrs, View::of(full), (csv, json), out)
+        }
+    }
+}
+
+/// Asks a running gateway for its live calls.
+async fn ask(gateway: SocketAddr, token: &Secret) -> Result<Value> {
+    let asked = timeout(PATIENCE, exchange(gateway, token)).await;
+    let answer = asked
+        .map_err(|_| anyhow!("no answer within {} s", PATIENCE.as_secs()))
+        .and_then(|answered| answered.map_err(Into::into))
+        .with_context(|| format!("cannot reach the gateway at {gateway}; is it running?"))?;
+    let (head, body) = answer.split_once("\r\n\r\n").context("not an HTTP answer")?;
+    let status = head.split(' ').nth(1).unwrap_or_default();
+    let body: Value = serde_json::from_str(body)
+        .with_context(|| format!("{gateway} answered {status} without JSON; is it Tollgate?"))?;
+    if status != "200" {
+        let said = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        bail!("the gateway answered {status}: {}; {}", said("error"), said("hint"));
+    }
+    Ok(body)
+}
+
+/// One request of HTTP/1.0, so that the answer is neither chunked nor followed by another.
+async fn exchange(gateway: SocketAddr, token: &Secret) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(gateway).await?;
+    let token = token.reveal();
+    let request = format!(
+        "GET /v1/calls HTTP/1.0\r\nHost: {gateway}\r\nAuthorization: Bearer {token}\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = String::new();
+    stream.take(ANSWER_BYTES).read_to_string(&mut answer).await?;
+    Ok(answer)
+}
+
+/// What the API shows of a call, in the order of the columns.
+const LIVE: [&str; 11] = [
+    "call",
+    "state",
+    "trunk",
+    "caller",
+    "called",
+    "meeting",
+    "invited",
+    "connected_secs",
+    "capability",
+    "funded_left_secs",
+    "held",
+];
+
+fn live(calls: &Value, json: bool, out: &mut impl Write) -> Result<()> {
+    if json {
+        return Ok(writeln!(out, "{calls:#}")?);
+    }
+    let calls = calls.as_array().context("the gateway answered something else than a list")?;
+    if calls.is_empty() {
+        return Ok(writeln!(out, "no live calls")?);
+    }
+    let mut table = Table::new(&LIVE);
+    for call in calls {
+        let cell = |key: &&str| match call.get(*key) {
+            None | Some(Value::Null) => "-".to_owned(),
+            Some(Value::String(text)) => text.clone(),
+            Some(other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_))) => {
+                other.to_string()
+            }
+        };
+        table.push(LIVE.iter().map(cell).collect());
+    }
+    Ok(table.write_text(out)?)
+}
+
+fn over(
+    cdrs: &[Cdr],
+    view: View,
+    (csv, json): (bool, bool),
+    out: &mut impl Write,
+) -> Result<()> {
+    if json {
+        let cdrs: Vec<Value> = cdrs.iter().map(|cdr| cdr_json(cdr, view)).collect();
+        return Ok(writeln!(out, "{:#}", Value::Array(cdrs))?);
+    }
+    let mut table = Table::new(&[
+        "call",
+        "invited",
+        "answered",
+        "connected_secs",
+        "caller",
+        "called",
+        "type",
+        "capability",
+        "billed_secs",
+        "charge",
+        "currency",
+        "ending",
+        "sip",
+    ]);
+    for cdr in cdrs {
+        table.push(row(cdr, view));
+    }
+    if csv {
+        return Ok(table.write_csv(out)?);
+    }
+    if table.is_empty() {
+        return Ok(writeln!(out, "no calls yet")?);
+    }
+    Ok(table.write_text(out)?)
+}
+
+fn row(cdr: &Cdr, view: View) -> Vec<String> {
+    vec![
+        cdr.call.to_string(),
+        iso(cdr.invited),
+        cdr.answered.map_or_else(|| "-".to_owned(), iso),
+        seconds(cdr.connected_micros),
+        view.number(cdr.caller.as_ref()),
+        view.number(cdr.called.as_ref()),
+        cdr.number_type.map_or("-", number_type).to_owned(),
+        payer(cdr.capability).to_owned(),
+        cdr.billed_secs.to_string(),
+        cdr.charge.to_string(),
+        cdr.currency.map_or_else(|| "-".to_owned(), |currency| currency.to_string()),
+        cdr.ending.label.to_string(),
+        cdr.ending.sip_status.to_string(),
+    ]
+}
+
+/// A call detail record as JSON: money is exact text, times are ISO 8601 in UTC.
+pub(super) fn cdr_json(cdr: &Cdr, view: View) -> Value {
+    let rate = cdr.rate.map(|rate| {
+        json!({
+            "version": format!("{:016x}", rate.version.0),
+            "per_minute": rate.per_minute.normalize().to_string(),
+            "fee": rate.fee.to_string(),
+            "minimum": rate.minimum.to_string(),
+            "initial_secs": rate.initial_secs,
+            "subsequent_secs": rate.subsequent_secs,
+            "rounding": rounding(rate.rounding),
+        })
+    });
+    json!({
+        "call": cdr.call.to_string(),
+        "sip_call_id": cdr.sip_call_id,
+        "trunk": cdr.trunk,
+        "caller": view.number(cdr.caller.as_ref()),
+        "called": view.number(cdr.called.as_ref()),
+        "number_type": cdr.number_type.map(number_type),
+        "meeting": cdr.meeting.map(|meeting| meeting.to_string()),
+        "organizer": cdr.organizer.map(|organizer| organizer.to_string()),
+        "organization": cdr.organization.map(|organization| organization.to_string()),
+        "capability": payer(cdr.capability),
+        "invited": iso(cdr.invited),
+        "answered": cdr.answered.map(iso),
+        "ended": cdr.answered.map(|answered| iso(ended(answered, cdr.connected_micros))),
+        "connected_micros": cdr.connected_micros,
+        "billed_secs": cdr.billed_secs,
+        "rate": rate,
+        "fee": cdr.fee.to_string(),
+        "charge": cdr.charge.to_string(),
+        "currency": cdr.currency.map(|currency| currency.to_string()),
+        "ending": cdr.ending.label,
+        "released_by": cdr.ending.released_by,
+        "sip_status": cdr.ending.sip_status,
+        "q850": cdr.ending.q850,
+        "reasons": cdr.reasons,
+    })
+}
+
+/// As in the provisioning file.
+fn rounding(rule: model::SecondsRule) -> &'static str {
+    match rule {
+        model::SecondsRule::Nearest => "nearest",
+        model::SecondsRule::Up => "up",
+        model::SecondsRule::Down => "down",
+    }
+}
+
+/// End time = answer + connected time (charging.md, "Price"), whatever the wall clock did.
+pub(super) fn ended(answered: UnixTime, connected_micros: u64) -> UnixTime {
+    let connected = i64::try_from(connected_micros).unwrap_or(i64::MAX);
+    UnixTime { micros: answered.micros.saturating_add(connected) }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    fn shown(calls: &Value) -> String {
+        let mut out = Vec::new();
+        live(calls, false, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn live_calls_are_a_table_with_dashes_for_what_is_unknown() {
+        let text = shown(&json!([{ "call": "2a", "state": "seated", "connected_secs": 61 }]));
+        let (heading, row) = text.trim_end().split_once('\n').unwrap();
+        assert!(heading.starts_with("call  state   trunk"), "{heading}");
+        assert_eq!(row.split_whitespace().collect::<Vec<_>>().join(" "), "2a seated - - - - - 61 - - -");
+    }
+
+    #[test]
+    fn no_calls_are_told_in_words() {
+        assert_eq!(shown(&json!([])), "no live calls\n");
+    }
+
+    #[test]
+    fn a_call_ends_its_connected_time_after_its_answer() {
+        let answered = UnixTime { micros: 1_000_000 };
+        assert_eq!(ended(answered, 61_500_000), UnixTime { micros: 62_500_000 });
+    }
+
+    #[test]
+    fn a_gateways_no_is_told_with_its_hint() {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let error = runtime.block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let answer = tokio::spawn(async move {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut asked = [0; 1024];
+                let read = stream.read(&mut asked).await.unwrap();
+                let body = r#"{"error":"the token is wrong","hint":"send the right one"}"#;
+                let said = format!("HTTP/1.0 401 Unauthorized\r\n\r\n{body}");
+                stream.write_all(said.as_bytes()).await.unwrap();
+                String::from_utf8_lossy(&asked[..read]).into_owned()
+            });
+            let error = ask(address, &Secret::new("sixteen-letters!")).await.unwrap_err();
+            assert!(answer.await.unwrap().contains("Authorization: Bearer sixteen-letters!\r\n"));
+            error
+        });
+        assert_eq!(
+            error.to_string(),
+            "the gateway answered 401: the token is wrong; send the right one"
+        );
+    }
+}

@@ -1,0 +1,57 @@
+//! Where a subcommand finds the store and the running gateway.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use model::record::Trunk;
+use store::Store;
+
+use crate::config::Config;
+
+/// Which installation is meant.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Place {
+    /// The gateway's configuration file; it names the store and the API
+    #[arg(long, value_name = "FILE", global = true, env = "TOLLGATE_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// The store itself, `sqlite:PATH`, in place of the one that the configuration names
+    #[arg(long, value_name = "URL", global = true)]
+    pub(crate) store: Option<String>,
+}
+
+impl Place {
+    /// Reads the configuration.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub(crate) fn config(&self) -> Result<Config> {
+        let path = self.config.as_deref().unwrap_or(Path::new(super::DEFAULT_CONFIG));
+        Ok(Config::load(path)?)
+    }
+
+    /// Returns the trunks of the configuration; none where only a store is named.
+    ///
+    /// # Errors
+    /// As [`Self::config`].
+    pub(crate) fn trunks(&self) -> Result<Vec<Trunk>> {
+        if self.store.is_some() && self.config.is_none() {
+            return Ok(Vec::new());
+        }
+        Ok(self.config()?.trunks)
+    }
+
+    /// Opens the store beside a running gateway, or without one.
+    ///
+    /// # Errors
+    /// If the configuration is wrong or the store cannot be opened.
+    pub(crate) async fn open(&self) -> Result<Store> {
+        let url = match &self.store {
+            Some(url) => url.clone(),
+            None => self.config()?.store,
+        };
+        if !url.starts_with("sqlite:") {
+            bail!("{url:?} cannot be shared with a gateway; use a store of the form sqlite:PATH");
+        }
+        Store::open(&url).await.with_context(|| format!("cannot open {url}"))
+    }
+}

@@ -1,0 +1,108 @@
+//! How values are shown to people and in JSON, the same in every subcommand.
+
+use jiff::Timestamp;
+use model::record::{Capability, NumberType};
+use model::{Did, Money, Rate, SecondsRule, UnixTime};
+
+/// ISO 8601 in UTC with milliseconds; moments outside the calendar are clamped to its edges.
+pub(crate) fn iso(moment: UnixTime) -> String {
+    let edge = if moment.micros < 0 { Timestamp::MIN } else { Timestamp::MAX };
+    format!("{:.3}", Timestamp::from_microsecond(moment.micros).unwrap_or(edge))
+}
+
+/// Whether numbers are shown whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum View {
+    /// The last digits are hidden.
+    Masked,
+    /// The billing view.
+    Full,
+}
+
+impl View {
+    /// `--full` or not.
+    pub(crate) fn of(full: bool) -> Self {
+        if full { Self::Full } else { Self::Masked }
+    }
+
+    /// Shows a number; nobody's is `anonymous`.
+    pub(crate) fn number(self, number: Option<&Did>) -> String {
+        match (self, number) {
+            (_, None) => model::record::ANONYMOUS.to_owned(),
+            (Self::Masked, Some(number)) => number.to_string(),
+            (Self::Full, Some(number)) => number.full(),
+        }
+    }
+}
+
+/// Who pays.
+pub(crate) fn payer(capability: Capability) -> &'static str {
+    match capability {
+        Capability::Included => "included",
+        Capability::Credits => "credits",
+        Capability::Unattributed => "unattributed",
+    }
+}
+
+/// As in the provisioning file.
+pub(crate) fn number_type(number_type: NumberType) -> &'static str {
+    match number_type {
+        NumberType::Toll => "toll",
+        NumberType::TollFree => "toll-free",
+    }
+}
+
+/// A rate in one line.
+pub(crate) fn rate(rate: &Rate, currency: &str) -> String {
+    let rounding = match rate.rounding {
+        SecondsRule::Nearest => "to the nearest second",
+        SecondsRule::Up => "up to a second",
+        SecondsRule::Down => "down to a second",
+    };
+    format!(
+        "{} {currency} a minute, fee {}, increments {}/{} s, minimum {}, time rounded {rounding} \
+         (version {:016x})",
+        rate.per_minute.normalize(),
+        rate.fee,
+        rate.initial_secs,
+        rate.subsequent_secs,
+        rate.minimum,
+        rate.version.0
+    )
+}
+
+/// Connected time in seconds, exact: `61.203000`.
+pub(crate) fn seconds(micros: u64) -> String {
+    format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)
+}
+
+/// Whole minutes and seconds that an amount lasts at a burn per second; `None` if nothing burns.
+pub(crate) fn runway(available: Money, burn_per_sec: Money) -> Option<String> {
+    let secs = available.micros().max(0).checked_div(burn_per_sec.micros())?;
+    Some(format!("{} min {:02} s", secs / 60, secs % 60))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_shown_in_utc() {
+        let moment = UnixTime { micros: 1_795_000_000_250_000 };
+        assert_eq!(iso(moment), "2026-11-18T09:46:40.250Z");
+    }
+
+    #[test]
+    fn a_number_is_masked_unless_asked_for() {
+        let number: Did = "+14155550123".parse().unwrap();
+        assert_eq!(View::of(false).number(Some(&number)), "+1415555****");
+        assert_eq!(View::of(true).number(Some(&number)), "+14155550123");
+        assert_eq!(View::of(true).number(None), "anonymous");
+    }
+
+    #[test]
+    fn nothing_burning_has_no_runway() {
+        assert_eq!(runway(Money::from_micros(90), Money::from_micros(1)), Some("1 min 30 s".into()));
+        assert_eq!(runway(Money::from_micros(90), Money::ZERO), None);
+    }
+}
