@@ -1,11 +1,19 @@
 //! The command line: one file a subcommand.
 
+mod apply;
+mod calls;
 mod check;
+mod credits;
+mod explain;
+mod place;
+mod shown;
+mod table;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 /// A SIP conference bridge gateway that meters minutes against prepaid credit.
@@ -24,6 +32,10 @@ enum Command {
         #[arg(long, default_value = DEFAULT_CONFIG)]
         config: PathBuf,
     },
+    Apply(apply::Args),
+    Credits(credits::Args),
+    Calls(calls::Args),
+    Explain(explain::Args),
 }
 
 /// Where the configuration is looked for.
@@ -33,6 +45,10 @@ const DEFAULT_CONFIG: &str = "config/tollgate.toml";
 pub(crate) fn run() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Check { config } => check::run(&config),
+        Command::Apply(args) => wait(apply::run(args, &mut io::stdout())),
+        Command::Credits(args) => wait(credits::run(args, &mut io::stdout())),
+        Command::Calls(args) => wait(calls::run(args, &mut io::stdout())),
+        Command::Explain(args) => wait(explain::run(args, &mut io::stdout())),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -42,6 +58,14 @@ pub(crate) fn run() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Runs a short subcommand to its end on this thread.
+///
+/// # Errors
+/// The subcommand's own, or if the kernel gives no event queue.
+fn wait(subcommand: impl Future<Output = Result<()>>) -> Result<()> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(subcommand)
 }
 
 /// Writes a line to the standard output.

@@ -5,6 +5,7 @@ mod clock;
 mod config;
 mod logs;
 mod prompts;
+mod provisioning;
 
 fn main() -> std::process::ExitCode {
     cli::run()

@@ -89,3 +89,6 @@ pub(crate) fn plan(
     let conference_ids = change.meetings.iter().map(shown).collect();
     Ok(Plan { change, news, warnings, conference_ids, drawn: ids.into_drawn() })
 }
+
+#[cfg(test)]
+mod tests;

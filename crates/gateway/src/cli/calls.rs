@@ -136,21 +136,16 @@ fn live(calls: &Value, json: bool, out: &mut impl Write) -> Result<()> {
         let cell = |key: &&str| match call.get(*key) {
             None | Some(Value::Null) => "-".to_owned(),
             Some(Value::String(text)) => text.clone(),
-            Some(other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_))) => {
-                other.to_string()
-            }
+            Some(
+                other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)),
+            ) => other.to_string(),
         };
         table.push(LIVE.iter().map(cell).collect());
     }
     Ok(table.write_text(out)?)
 }
 
-fn over(
-    cdrs: &[Cdr],
-    view: View,
-    (csv, json): (bool, bool),
-    out: &mut impl Write,
-) -> Result<()> {
+fn over(cdrs: &[Cdr], view: View, (csv, json): (bool, bool), out: &mut impl Write) -> Result<()> {
     if json {
         let cdrs: Vec<Value> = cdrs.iter().map(|cdr| cdr_json(cdr, view)).collect();
         return Ok(writeln!(out, "{:#}", Value::Array(cdrs))?);
@@ -273,7 +268,10 @@ mod tests {
         let text = shown(&json!([{ "call": "2a", "state": "seated", "connected_secs": 61 }]));
         let (heading, row) = text.trim_end().split_once('\n').unwrap();
         assert!(heading.starts_with("call  state   trunk"), "{heading}");
-        assert_eq!(row.split_whitespace().collect::<Vec<_>>().join(" "), "2a seated - - - - - 61 - - -");
+        assert_eq!(
+            row.split_whitespace().collect::<Vec<_>>().join(" "),
+            "2a seated - - - - - 61 - - -"
+        );
     }
 
     #[test]

@@ -75,9 +75,7 @@ enum Verb {
 pub(crate) async fn run(args: Args, out: &mut impl Write) -> Result<()> {
     let store = args.place.open().await?;
     match args.verb {
-        Verb::Show { organization, json } => {
-            show(&store, organization.as_deref(), json, out).await
-        }
+        Verb::Show { organization, json } => show(&store, organization.as_deref(), json, out).await,
         Verb::TopUp { organization, amount, reference } => {
             top_up(&store, &organization, &amount, &reference, out).await
         }
@@ -191,15 +189,18 @@ async fn top_up(
     match answers.into_iter().next() {
         Some(Answer::Stands(standing)) => {
             let available = format!("available {} {currency}", standing.available);
-            Ok(match earlier {
+            match earlier {
                 Some(lot) => writeln!(
                     out,
                     "nothing changed: reference {reference} was credited to {organization} on \
                      {}; {available}",
                     iso(lot.at)
                 )?,
-                None => writeln!(out, "credited {amount} {currency} to {organization}; {available}")?,
-            })
+                None => {
+                    writeln!(out, "credited {amount} {currency} to {organization}; {available}")?;
+                }
+            }
+            Ok(())
         }
         Some(Answer::Refused { refusal, .. }) => {
             let before = earlier.map_or_else(String::new, |lot| {
@@ -232,9 +233,9 @@ fn refused(refusal: CreditRefusal, reference: &str, before: &str) -> anyhow::Err
             anyhow!("the amount is refused: the account would hold more than it can count")
         }
         CreditRefusal::UnknownAccount => anyhow!("the organization has no account"),
-        CreditRefusal::InsufficientCredit
-        | CreditRefusal::UnknownLeg
-        | CreditRefusal::Fenced => anyhow!("the book refused the top-up: {refusal:?}"),
+        CreditRefusal::InsufficientCredit | CreditRefusal::UnknownLeg | CreditRefusal::Fenced => {
+            anyhow!("the book refused the top-up: {refusal:?}")
+        }
     }
 }
 

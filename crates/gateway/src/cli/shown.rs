@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn a_moment_is_shown_in_utc() {
         let moment = UnixTime { micros: 1_795_000_000_250_000 };
-        assert_eq!(iso(moment), "2026-11-18T09:46:40.250Z");
+        assert_eq!(iso(moment), "2026-11-18T11:06:40.250Z");
     }
 
     #[test]
@@ -102,7 +102,10 @@ mod tests {
 
     #[test]
     fn nothing_burning_has_no_runway() {
-        assert_eq!(runway(Money::from_micros(90), Money::from_micros(1)), Some("1 min 30 s".into()));
+        assert_eq!(
+            runway(Money::from_micros(90), Money::from_micros(1)),
+            Some("1 min 30 s".into())
+        );
         assert_eq!(runway(Money::from_micros(90), Money::ZERO), None);
     }
 }

@@ -94,10 +94,7 @@ mod tests {
         let mut out = Vec::new();
         table().write_text(&mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
-        assert_eq!(
-            text,
-            "name            amount\na               -0.10\nlonger, \"name\"  =1+1\n"
-        );
+        assert_eq!(text, "name            amount\na               -0.10\nlonger, \"name\"  =1+1\n");
     }
 
     #[test]
