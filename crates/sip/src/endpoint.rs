@@ -1,10 +1,24 @@
 //! The SIP core's four verbs. A dialog is named by the call's [`CallId`] from its INVITE on.
 
+use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 
 use bytes::Bytes;
 use model::record::Trunk;
 use model::{CallId, Instant, Now, TrunkId};
+
+use crate::answer::Words;
+use crate::chance::Chance;
+use crate::dialog::record;
+use crate::session::Call;
+use crate::session::accept::Refusal;
+use crate::timers::{Alarm, Timers};
+use crate::transaction::client::Asked;
+use crate::transaction::server::{self, Served};
+use crate::transaction::server_invite::{self, Invite};
+use crate::transaction::{Mark, Table};
+use crate::transport::Flow;
+use crate::trunk::AllowList;
 
 /// A socket that we listen on, by its place in [`Settings::listeners`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -241,48 +255,114 @@ pub enum Output {
 /// Every transaction and dialog of this node.
 #[derive(Debug)]
 pub struct Endpoint {
-    _settings: Settings,
+    pub(crate) settings: Settings,
+    pub(crate) chance: Chance,
+    pub(crate) words: Words,
+    pub(crate) trunks: AllowList,
+    pub(crate) draining: bool,
+    pub(crate) outputs: VecDeque<Output>,
+    pub(crate) timers: Timers,
+    pub(crate) serial: u64,
+    pub(crate) invites: Table<Invite>,
+    pub(crate) served: Table<Served>,
+    pub(crate) asked: Table<Asked>,
+    pub(crate) calls: HashMap<CallId, Call>,
+    /// Calls by our tag.
+    pub(crate) tags: HashMap<Box<str>, CallId>,
+    /// How many of call and transaction still know an INVITE.
+    pub(crate) marks: HashMap<Mark, u8>,
 }
 
 impl Endpoint {
     /// Makes an endpoint that knows no trunk yet.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        Self { _settings: settings }
+        Self {
+            chance: Chance::new(settings.seed),
+            words: Words::new(&settings),
+            settings,
+            trunks: AllowList::default(),
+            draining: false,
+            outputs: VecDeque::new(),
+            timers: Timers::default(),
+            serial: 0,
+            invites: Table::default(),
+            served: Table::default(),
+            asked: Table::default(),
+            calls: HashMap::new(),
+            tags: HashMap::new(),
+            marks: HashMap::new(),
+        }
     }
 
     /// Takes one input. Drain [`Self::poll_output`] before the next.
-    pub fn handle_input(&mut self, _input: Input, _now: Now) {
-        unimplemented!()
+    pub fn handle_input(&mut self, input: Input, now: Now) {
+        match input {
+            Input::Datagram { listener, source, payload } => {
+                self.receive(Flow { listener, peer: source }, &payload, now.mono);
+            }
+            Input::Command(command) => self.obey(command, now.mono),
+        }
     }
 
     /// Runs every timer that is due. Drain [`Self::poll_output`] afterwards.
-    pub fn handle_timeout(&mut self, _now: Now) {
-        unimplemented!()
+    pub fn handle_timeout(&mut self, now: Now) {
+        while let Some((_, alarm)) = self.timers.take(now.mono) {
+            self.ring(alarm, now.mono);
+        }
     }
 
     /// Returns the next thing to do.
     #[must_use]
     pub fn poll_output(&mut self) -> Option<Output> {
-        unimplemented!()
+        self.outputs.pop_front()
     }
 
     /// Returns when [`Self::handle_timeout`] is next needed.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        unimplemented!()
+        self.timers.next()
     }
 
     /// Returns, as one line of text, what another process needs to end the dialog: Call-ID, tags,
     /// target, route set, CSeq, listener, destination.
     #[must_use]
-    pub fn dialog_record(&self, _call: CallId) -> Option<String> {
-        unimplemented!()
+    pub fn dialog_record(&self, call: CallId) -> Option<String> {
+        let call = self.calls.get(&call)?;
+        Some(record::write(&call.dialog, self.destination(call.trunk, &call.dialog)))
     }
 
     /// Returns how many dialogs and transactions live, for leak checks.
     #[must_use]
     pub fn live(&self) -> (usize, usize) {
-        unimplemented!()
+        (self.calls.len(), self.transactions())
+    }
+
+    fn obey(&mut self, command: Command, now: Instant) {
+        match command {
+            Command::Trunks(trunks) => self.trunks.replace(trunks),
+            Command::Drain => self.draining = true,
+            Command::Ring { call } => self.ring_back(call, now),
+            Command::Refuse { call, status, q850, retry_after_secs } => {
+                let refusal = Refusal { status, q850, retry_after_secs };
+                self.refuse_call(call, refusal, now);
+            }
+            Command::Answer { call, body } => self.accept(call, &body, now),
+            Command::AcceptOffer { call, body } => self.accept_offer(call, &body, now),
+            Command::RejectOffer { call, status } => self.reject_offer(call, status, now),
+            Command::Bye { call, q850 } => self.hang_up(call, q850, now),
+            Command::Ping { call } => self.ping(call, now),
+            Command::EndOrphan { call, dialog } => self.end_orphan(call, &dialog, now),
+        }
+    }
+
+    fn ring(&mut self, alarm: Alarm, now: Instant) {
+        match alarm {
+            Alarm::Invite(serial) => self.step_invite(serial, server_invite::Input::Due, now),
+            Alarm::Request(serial) => self.step_served(serial, server::Input::Due, now),
+            Alarm::Client(serial) => self.client_due(serial, now),
+            Alarm::Acknowledgement(call) => self.acknowledgement_due(call, now),
+            Alarm::Session(call) => self.session_due(call, now),
+        }
     }
 }

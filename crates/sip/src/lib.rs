@@ -1,7 +1,21 @@
 //! SIP as values: messages, transactions, dialogs and sessions, driven by datagrams and time.
 //! No sockets, no clock, no SDP: bodies are opaque bytes.
+//!
+//! Deliberately absent: TCP and TLS flows, registration, digest, REFER, PRACK (`Require: 100rel` is
+//! refused), INVITEs of ours, and name resolution: a next hop that is not written as an address of
+//! the trunk is replaced by the address that the peer's own requests come from.
 
+mod answer;
+mod chance;
+mod dialog;
 pub mod endpoint;
+mod message;
+mod receive;
+mod session;
+mod timers;
+mod transaction;
+mod transport;
+mod trunk;
 
 pub use endpoint::{
     Command, Counted, Endpoint, Event, Input, Invitation, Listener, Loss, Output, Settings,

@@ -1,0 +1,331 @@
+//! Everything that leaves: answers with and without state, requests, news.
+
+use bytes::Bytes;
+use model::{Instant, TrunkId, limits};
+
+use crate::dialog::{Dialog, Draft};
+use crate::endpoint::{Counted, Endpoint, Event, Output, Settings, Transmit};
+use crate::message::method::ALLOW;
+use crate::message::request::Echo;
+use crate::message::wire::{self, Body, Lines, Value};
+use crate::message::{Message, Method, Name};
+use crate::receive::Arrival;
+use crate::timers::Alarm;
+use crate::transaction::client::{self, Asked, Purpose};
+use crate::transaction::server::{self, Served};
+use crate::transaction::server_invite;
+use crate::transaction::{Key, Mark, Row};
+use crate::transport::Flow;
+
+/// Most transactions at once: at a steady rate each call leaves two, for 32 s each.
+const TRANSACTIONS: usize = 8 * limits::CALLS;
+
+/// Lines that are the same in every message.
+#[derive(Debug)]
+pub(crate) struct Words {
+    /// `Contact`, by listener.
+    contacts: Vec<Lines>,
+    /// `Server`, if the operator wants one.
+    server: Lines,
+    /// `User-Agent`, if the operator wants one.
+    user_agent: Lines,
+    /// `Allow` and `Supported`.
+    abilities: Lines,
+}
+
+impl Words {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        let contact = |address| {
+            Lines::default().with("Contact", &Value::shown(format_args!("<sip:{address}>")))
+        };
+        let banner = |name| match &settings.banner {
+            Some(banner) => Lines::default().with(name, &Value::cleaned(banner)),
+            None => Lines::default(),
+        };
+        Self {
+            contacts: settings.listeners.iter().map(|own| contact(own.advertised)).collect(),
+            server: banner("Server"),
+            user_agent: banner("User-Agent"),
+            abilities: Lines::default()
+                .with("Allow", &Value::fixed(ALLOW))
+                .with("Supported", &Value::fixed("timer")),
+        }
+    }
+
+    /// `Allow`, `Supported` and our `Contact` on that listener.
+    pub(crate) fn offer(&self, listener: u8) -> Lines {
+        let mut lines = self.abilities.clone();
+        if let Some(contact) = self.contacts.get(usize::from(listener)) {
+            lines.append(contact);
+        }
+        lines
+    }
+}
+
+/// A request of ours: what, why, to whom.
+#[derive(Debug)]
+pub(crate) struct Question {
+    pub(crate) method: Method,
+    pub(crate) purpose: Purpose,
+    pub(crate) trunk: Option<TrunkId>,
+    pub(crate) flow: Flow,
+}
+
+impl Endpoint {
+    pub(crate) fn emit(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    pub(crate) fn count(&mut self, what: Counted) {
+        self.emit(Event::Counted(what));
+    }
+
+    pub(crate) fn transmit(&mut self, flow: Flow, payload: Bytes) {
+        let transmit = Transmit { listener: flow.listener, destination: flow.peer, payload };
+        self.outputs.push_back(Output::Transmit(transmit));
+    }
+
+    pub(crate) fn next_serial(&mut self) -> u64 {
+        self.serial += 1;
+        self.serial
+    }
+
+    /// How many transactions live.
+    pub(crate) fn transactions(&self) -> usize {
+        self.invites.len() + self.served.len() + self.asked.len()
+    }
+
+    /// Whether the tables take no more.
+    pub(crate) fn is_full(&self) -> bool {
+        self.transactions() >= TRANSACTIONS
+    }
+
+    /// Writes an answer.
+    pub(crate) fn written(
+        &self,
+        status: u16,
+        head: &Lines,
+        extra: &Lines,
+        body: Option<Body<'_>>,
+    ) -> Bytes {
+        wire::response(status, &[head, extra, &self.words.server], body)
+    }
+
+    /// Answers without keeping state: a repeated request gets the same answer again (RFC 3261
+    /// §8.2.7). An ACK is never answered.
+    pub(crate) fn reject(&mut self, flow: Flow, message: &Message<'_>, status: u16, extra: &Lines) {
+        let names = [Name::Via, Name::CallId, Name::From, Name::CSeq];
+        let identity = names.map(|name| message.first(name).unwrap_or(""));
+        let tag = self.chance.stateless_tag(identity);
+        self.reply(flow, message, (status, &tag), extra);
+    }
+
+    /// Answers without keeping state, under a tag.
+    pub(crate) fn reply(
+        &mut self,
+        flow: Flow,
+        message: &Message<'_>,
+        (status, tag): (u16, &str),
+        extra: &Lines,
+    ) {
+        let Some(echo) = Echo::new(message, flow.peer, tag) else {
+            return self.count(Counted::Malformed);
+        };
+        let payload = self.written(status, &echo.head, extra, None);
+        self.transmit(Flow { peer: echo.destination, ..flow }, payload);
+        self.count(Counted::Response(status));
+    }
+
+    /// Answers a request in a dialog, and remembers the answer for its repeats.
+    pub(crate) fn serve(&mut self, arrival: &Arrival<'_>, tag: &str, status: u16, extra: &Lines) {
+        let Some(serial) = self.admit(arrival, tag) else {
+            return self.reject(arrival.flow, arrival.request.message, status, extra);
+        };
+        self.finish(serial, status, extra, None, arrival.now);
+    }
+
+    /// Starts a server transaction; `None` if there is no room for one.
+    pub(crate) fn admit(&mut self, arrival: &Arrival<'_>, tag: &str) -> Option<u64> {
+        if self.is_full() {
+            return None;
+        }
+        let echo = Echo::new(arrival.request.message, arrival.flow.peer, tag)?;
+        let serial = self.next_serial();
+        let flow = Flow { peer: echo.destination, ..arrival.flow };
+        let state = server::State::Trying;
+        self.served.insert(serial, Served { key: arrival.key.clone(), flow, echo, state });
+        Some(serial)
+    }
+
+    /// Answers a served request finally.
+    pub(crate) fn finish(
+        &mut self,
+        serial: u64,
+        status: u16,
+        extra: &Lines,
+        body: Option<Body<'_>>,
+        now: Instant,
+    ) {
+        let Some(row) = self.served.row(serial) else { return };
+        let payload = self.written(status, &row.echo.head, extra, body);
+        self.count(Counted::Response(status));
+        self.step_served(serial, server::Input::Final(payload), now);
+    }
+
+    /// Moves a non-INVITE server transaction.
+    pub(crate) fn step_served(&mut self, serial: u64, input: server::Input, now: Instant) {
+        let Some(mut row) = self.served.take(serial) else { return };
+        let (flow, before) = (row.flow, row.due());
+        let step = row.state.step(input, now);
+        let due = step.state.as_ref().and_then(server::State::due);
+        self.timers.shift(Alarm::Request(serial), before, due);
+        match step.state {
+            Some(state) => {
+                row.state = state;
+                self.served.put(serial, row);
+            }
+            None => self.served.close(&row.key),
+        }
+        if let Some(payload) = step.send {
+            self.transmit(flow, payload);
+        }
+    }
+
+    /// Answers an INVITE: provisionally, or finally.
+    pub(crate) fn answer_invite(
+        &mut self,
+        serial: u64,
+        status: u16,
+        extra: &Lines,
+        body: Option<Body<'_>>,
+        now: Instant,
+    ) -> Option<Bytes> {
+        let echo = &self.invites.row(serial)?.echo;
+        let mut lines = echo.head.clone();
+        match status {
+            100 => lines.append(&echo.timestamp),
+            101..=299 => lines.append(&echo.record_route),
+            _ => {}
+        }
+        let payload = self.written(status, &lines, extra, body);
+        let input = match status {
+            100..=199 => server_invite::Input::Provisional(payload.clone()),
+            200..=299 => server_invite::Input::Success(payload.clone()),
+            _ => server_invite::Input::Refusal(payload.clone()),
+        };
+        self.count(Counted::Response(status));
+        self.step_invite(serial, input, now);
+        Some(payload)
+    }
+
+    /// Moves an INVITE server transaction.
+    pub(crate) fn step_invite(&mut self, serial: u64, input: server_invite::Input, now: Instant) {
+        let Some(mut row) = self.invites.take(serial) else { return };
+        let timed = matches!(input, server_invite::Input::Due);
+        let (flow, before) = (row.flow, row.due());
+        let step = row.state.step(input, now);
+        let due = step.state.as_ref().and_then(server_invite::State::due);
+        self.timers.shift(Alarm::Invite(serial), before, due);
+        match step.state {
+            Some(state) => {
+                row.state = state;
+                self.invites.put(serial, row);
+            }
+            None => {
+                self.invites.close(&row.key);
+                if let Some(mark) = row.mark {
+                    self.unmark(&mark);
+                }
+            }
+        }
+        if let Some(payload) = step.send {
+            if timed {
+                self.count(Counted::Resent);
+            }
+            self.transmit(flow, payload);
+        }
+    }
+
+    /// Forgets an INVITE once both its call and its transaction are gone.
+    pub(crate) fn unmark(&mut self, mark: &Mark) {
+        let Some(count) = self.marks.get_mut(mark) else { return };
+        *count -= 1;
+        if *count == 0 {
+            self.marks.remove(mark);
+        }
+    }
+
+    /// Returns where a dialog's next request goes: along its route set if that begins with an
+    /// address of the trunk. A name, or an address that is not the trunk's (a private one behind
+    /// NAT, or somebody's who shall be flooded), is replaced by where the peer's own requests come
+    /// from, which is on the allow-list and reachable.
+    pub(crate) fn destination(&self, trunk: TrunkId, dialog: &Dialog) -> std::net::SocketAddr {
+        dialog
+            .laid()
+            .address()
+            .filter(|address| self.trunks.owns(trunk, address.ip()))
+            .unwrap_or(dialog.flow.peer)
+    }
+
+    /// Sends a request of ours.
+    pub(crate) fn ask(
+        &mut self,
+        question: Question,
+        draft: &Draft<'_>,
+        extra: &Lines,
+        now: Instant,
+    ) {
+        let Question { method, purpose, trunk, flow } = question;
+        let branch = self.chance.branch();
+        let advertised = self.settings.listeners.get(usize::from(flow.listener));
+        let advertised = advertised.map_or(flow.peer, |own| own.advertised);
+        let via = Value::shown(format_args!("SIP/2.0/UDP {advertised};branch={branch};rport"));
+        let via = Lines::default().with("Via", &via);
+        let lines = [&via, &draft.lines, extra, &self.words.user_agent];
+        let request = wire::request(method.name(), &draft.uri, &lines);
+        let serial = self.next_serial();
+        let row = Asked {
+            key: Key::client(&branch),
+            flow,
+            purpose,
+            method: method.name(),
+            trunk,
+            request: request.clone(),
+            state: client::State::start(now),
+        };
+        self.timers.shift(Alarm::Client(serial), None, row.due());
+        self.asked.insert(serial, row);
+        if let Some(trunk) = trunk {
+            self.trunks.hold(trunk);
+        }
+        self.transmit(flow, request);
+    }
+
+    /// Moves a client transaction; returns its purpose if that was its end.
+    pub(crate) fn step_asked(
+        &mut self,
+        serial: u64,
+        input: client::Input,
+        now: Instant,
+    ) -> Option<Purpose> {
+        let mut row = self.asked.take(serial)?;
+        let (flow, before) = (row.flow, row.due());
+        let step = row.state.step(input, &row.request, now);
+        let due = step.state.as_ref().map(client::State::due);
+        self.timers.shift(Alarm::Client(serial), before, due);
+        if let Some(payload) = step.send {
+            self.count(Counted::Resent);
+            self.transmit(flow, payload);
+        }
+        let Some(state) = step.state else {
+            self.asked.close(&row.key);
+            if let Some(trunk) = row.trunk {
+                self.trunks.release(trunk);
+            }
+            return Some(row.purpose);
+        };
+        row.state = state;
+        self.asked.put(serial, row);
+        None
+    }
+}

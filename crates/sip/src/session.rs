@@ -1,0 +1,169 @@
+//! Sessions: what the methods do to a call, one method a file. Bodies are opaque.
+
+pub(crate) mod accept;
+pub(crate) mod ack;
+pub(crate) mod bye;
+pub(crate) mod cancel;
+pub(crate) mod invite;
+pub(crate) mod options;
+pub(crate) mod reinvite;
+pub(crate) mod timer;
+pub(crate) mod update;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use model::{CallId, Instant, TrunkId, limits};
+
+use crate::dialog::Dialog;
+use crate::endpoint::Endpoint;
+use crate::message::wire::Lines;
+use crate::timers::Alarm;
+use crate::transaction::Mark;
+use crate::transport::Flow;
+use timer::{Clock, Terms};
+
+/// A call from its INVITE to its end.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) trunk: TrunkId,
+    pub(crate) dialog: Dialog,
+    /// The INVITE that started it.
+    pub(crate) mark: Mark,
+    /// Whether the peer's Allow lists UPDATE.
+    pub(crate) updates: bool,
+    pub(crate) phase: Phase,
+}
+
+/// How far it is.
+#[derive(Debug)]
+pub(crate) enum Phase {
+    /// The INVITE has no final answer.
+    Ringing {
+        /// Its transaction.
+        invite: u64,
+        /// Whether it brought no offer.
+        late: bool,
+        terms: Terms,
+    },
+    /// 200 OK has left.
+    Live(Box<Live>),
+}
+
+/// An answered call. Its parts come and go independently.
+#[derive(Debug, Default)]
+pub(crate) struct Live {
+    /// A 200 OK without its ACK.
+    pub(crate) waiting: Option<Waiting>,
+    /// A re-INVITE or UPDATE that the bridge has not answered.
+    pub(crate) asked: Option<Renegotiation>,
+    /// The session timer.
+    pub(crate) clock: Option<Clock>,
+    /// Whether an OPTIONS of ours is on its way.
+    pub(crate) pinging: bool,
+}
+
+/// A 200 OK that is repeated until its ACK (RFC 3261 §13.3.1.4).
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    pub(crate) response: Bytes,
+    pub(crate) flow: Flow,
+    pub(crate) cseq: u32,
+    /// Whether it answers the INVITE that started the call: only that one holds a BYE back.
+    pub(crate) initial: bool,
+    /// Whether the ACK brings the SDP answer.
+    pub(crate) late: bool,
+    /// The cause of a BYE that leaves once the ACK is here.
+    pub(crate) bye: Option<u8>,
+    interval: Duration,
+    resend: Instant,
+    give_up: Instant,
+}
+
+impl Waiting {
+    pub(crate) fn new(response: Bytes, flow: Flow, cseq: u32, late: bool, now: Instant) -> Self {
+        Self {
+            response,
+            flow,
+            cseq,
+            initial: true,
+            late,
+            bye: None,
+            interval: limits::SIP_T1,
+            resend: now + limits::SIP_T1,
+            give_up: now + limits::SIP_GIVE_UP,
+        }
+    }
+
+    /// Watches the answer to a re-INVITE.
+    pub(crate) fn again(response: Bytes, flow: Flow, cseq: u32, late: bool, now: Instant) -> Self {
+        Self { initial: false, ..Self::new(response, flow, cseq, late, now) }
+    }
+
+    pub(crate) fn due(&self) -> Instant {
+        self.resend.min(self.give_up)
+    }
+}
+
+/// A change of the session that the bridge has to answer.
+#[derive(Debug)]
+pub(crate) struct Renegotiation {
+    pub(crate) by: By,
+    pub(crate) cseq: u32,
+    /// Whether it brought no offer, so that ours is asked for.
+    pub(crate) late: bool,
+    /// The peer's new Contact.
+    pub(crate) target: Option<Box<str>>,
+    /// Where it came from.
+    pub(crate) flow: Flow,
+    pub(crate) terms: Terms,
+}
+
+/// Which transaction carries it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By {
+    Invite(u64),
+    Update(u64),
+}
+
+impl Endpoint {
+    /// Returns an answered call's parts.
+    pub(crate) fn live_mut(&mut self, call: CallId) -> Option<&mut Live> {
+        match &mut self.calls.get_mut(&call)?.phase {
+            Phase::Live(live) => Some(live),
+            Phase::Ringing { .. } => None,
+        }
+    }
+
+    /// Puts a 200 OK under the watch of its timer, or takes it off.
+    pub(crate) fn watch(&mut self, call: CallId, waiting: Option<Waiting>) -> Option<Waiting> {
+        let due = waiting.as_ref().map(Waiting::due);
+        let before = std::mem::replace(&mut self.live_mut(call)?.waiting, waiting);
+        let from = before.as_ref().map(Waiting::due);
+        self.timers.shift(Alarm::Acknowledgement(call), from, due);
+        before
+    }
+
+    /// Forgets a call: whatever still waits on it is answered or stopped.
+    pub(crate) fn remove(&mut self, id: CallId, now: Instant) -> Option<Call> {
+        self.watch(id, None);
+        self.wind(id, None);
+        let call = self.calls.remove(&id)?;
+        self.tags.remove(&call.dialog.id.local_tag);
+        self.trunks.release(call.trunk);
+        self.unmark(&call.mark);
+        match &call.phase {
+            Phase::Ringing { invite, .. } => {
+                self.answer_invite(*invite, 487, &Lines::new(), None, now);
+            }
+            Phase::Live(live) => match live.asked.as_ref().map(|asked| asked.by) {
+                Some(By::Invite(serial)) => {
+                    self.answer_invite(serial, 487, &Lines::new(), None, now);
+                }
+                Some(By::Update(serial)) => self.finish(serial, 487, &Lines::new(), None, now),
+                None => {}
+            },
+        }
+        Some(call)
+    }
+}

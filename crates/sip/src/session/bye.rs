@@ -1,0 +1,74 @@
+//! BYE, theirs and ours (RFC 3261 §15).
+
+use model::{CallId, Instant};
+
+use crate::answer::Question;
+use crate::dialog::ORPHAN_LEAP;
+use crate::dialog::record;
+use crate::endpoint::{Endpoint, Event};
+use crate::message::wire::Lines;
+use crate::message::{Method, Name, header};
+use crate::receive::Arrival;
+use crate::session::Phase;
+use crate::session::accept::{Refusal, reason};
+use crate::transaction::client::Purpose;
+
+impl Endpoint {
+    /// Takes a BYE in a dialog. It is honoured whatever else stands in it: a call that its peer has
+    /// ended must not go on being charged.
+    pub(crate) fn on_bye(&mut self, arrival: &Arrival<'_>, call: CallId, tag: &str) {
+        self.serve(arrival, tag, 200, &Lines::new());
+        let q850 = arrival.request.message.all(Name::Reason).find_map(header::q850);
+        let Some(gone) = self.remove(call, arrival.now) else { return };
+        self.emit(match gone.phase {
+            Phase::Live(_) => Event::HungUp { call, q850 },
+            Phase::Ringing { .. } => Event::Cancelled { call },
+        });
+    }
+
+    /// Ends a call for the bridge. An unanswered one is refused; one whose 200 OK has no ACK yet
+    /// waits for that.
+    pub(crate) fn hang_up(&mut self, id: CallId, q850: u8, now: Instant) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        match &mut call.phase {
+            Phase::Ringing { .. } => {
+                let refusal = Refusal { status: 480, q850: Some(q850), retry_after_secs: None };
+                self.refuse_call(id, refusal, now);
+            }
+            Phase::Live(live) => match &mut live.waiting {
+                Some(waiting) if waiting.initial => waiting.bye = Some(q850),
+                Some(_) | None => self.send_bye(id, Some(q850), now),
+            },
+        }
+    }
+
+    /// Sends the BYE of a call, which is gone here with it.
+    pub(crate) fn send_bye(&mut self, call: CallId, q850: Option<u8>, now: Instant) {
+        let mut extra = Lines::new();
+        if let Some(cause) = q850 {
+            extra.push("Reason", &reason(cause));
+        }
+        self.ask_inside(call, Method::Bye, Purpose::Bye, &extra, now);
+        self.remove(call, now);
+    }
+
+    /// Ends a dialog of an earlier process. The peer may have sent more since the record was
+    /// written, but nothing that we did can have gone past the leap in the sequence.
+    pub(crate) fn end_orphan(&mut self, call: CallId, line: &str, now: Instant) {
+        let Some(mut dialog) = record::read(line) else {
+            tracing::warn!(%call, "dialog record could not be read");
+            return self.emit(Event::OrphanEnded { call, answered: false });
+        };
+        dialog.local_cseq = dialog.local_cseq.saturating_add(ORPHAN_LEAP - 1);
+        let flow = dialog.flow;
+        let trunk = self.trunks.sender(flow.peer.ip(), flow.listener).map(|sender| sender.trunk);
+        match dialog.draft(Method::Bye.name()) {
+            Some(draft) => {
+                let (method, purpose) = (Method::Bye, Purpose::Orphan(call));
+                let question = Question { method, purpose, trunk, flow };
+                self.ask(question, &draft, &Lines::new(), now);
+            }
+            None => self.emit(Event::OrphanEnded { call, answered: false }),
+        }
+    }
+}

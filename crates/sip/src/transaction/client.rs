@@ -1,0 +1,145 @@
+//! Non-INVITE client transaction over UDP (RFC 3261 §17.1.2).
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use model::{CallId, Instant, TrunkId, limits};
+
+use crate::transaction::{Key, Row, Step};
+use crate::transport::Flow;
+
+/// Why we asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// The BYE of a call that is gone here.
+    Bye,
+    /// The BYE of an earlier process's dialog.
+    Orphan(CallId),
+    /// An OPTIONS in the dialog.
+    Ping(CallId),
+    /// An UPDATE that refreshes the session.
+    Refresh(CallId),
+}
+
+/// One request of ours.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) key: Key,
+    pub(crate) flow: Flow,
+    pub(crate) purpose: Purpose,
+    pub(crate) method: &'static str,
+    /// Whose allow-list entry must outlive it.
+    pub(crate) trunk: Option<TrunkId>,
+    pub(crate) request: Bytes,
+    pub(crate) state: State,
+}
+
+impl Row for Asked {
+    fn key(&self) -> &Key {
+        &self.key
+    }
+
+    fn due(&self) -> Option<Instant> {
+        Some(self.state.due())
+    }
+}
+
+/// Where it stands. A final answer ends it: repeats of that answer find nothing and are dropped,
+/// which is what Timer K would do with them.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Nothing came.
+    Trying { interval: Duration, resend: Instant, give_up: Instant },
+    /// A 1xx came.
+    Proceeding { resend: Instant, give_up: Instant },
+}
+
+/// What can happen to it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Input {
+    /// 1xx.
+    Provisional,
+    /// 2xx–6xx.
+    Final,
+    /// Its timer is due.
+    Due,
+}
+
+impl State {
+    /// Starts when the request leaves.
+    pub(crate) fn start(now: Instant) -> Self {
+        let interval = limits::SIP_T1;
+        Self::Trying { interval, resend: now + interval, give_up: now + limits::SIP_GIVE_UP }
+    }
+
+    /// Returns when [`Input::Due`] is wanted.
+    pub(crate) fn due(&self) -> Instant {
+        match self {
+            Self::Trying { resend, give_up, .. } | Self::Proceeding { resend, give_up } => {
+                *resend.min(give_up)
+            }
+        }
+    }
+
+    /// Takes one input; `request` is what is sent again.
+    pub(crate) fn step(self, input: Input, request: &Bytes, now: Instant) -> Step<Self> {
+        match (self, input) {
+            (Self::Trying { .. } | Self::Proceeding { .. }, Input::Final) => Step::over(),
+            (
+                Self::Trying { give_up, .. } | Self::Proceeding { give_up, .. },
+                Input::Provisional,
+            ) => Step::stay(Self::Proceeding { resend: now + limits::SIP_T2, give_up }),
+            (Self::Trying { give_up, .. } | Self::Proceeding { give_up, .. }, Input::Due)
+                if now >= give_up =>
+            {
+                Step::over()
+            }
+            (Self::Trying { interval, resend, give_up }, Input::Due) if now < resend => {
+                Step::stay(Self::Trying { interval, resend, give_up })
+            }
+            (Self::Trying { interval, give_up, .. }, Input::Due) => {
+                let interval = (interval * 2).min(limits::SIP_T2);
+                let state = Self::Trying { interval, resend: now + interval, give_up };
+                Step::send(state, request.clone())
+            }
+            (Self::Proceeding { resend, give_up }, Input::Due) if now < resend => {
+                Step::stay(Self::Proceeding { resend, give_up })
+            }
+            (Self::Proceeding { give_up, .. }, Input::Due) => {
+                let state = Self::Proceeding { resend: now + limits::SIP_T2, give_up };
+                Step::send(state, request.clone())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_repeated_and_given_up_after_32_seconds() {
+        let request = Bytes::from_static(b"BYE");
+        let mut state = State::start(Instant::START);
+        let mut sent = Vec::new();
+        loop {
+            let due = state.due();
+            let step = state.step(Input::Due, &request, due);
+            let Some(next) = step.state else {
+                assert_eq!(due, Instant::START + limits::SIP_GIVE_UP);
+                break;
+            };
+            sent.push(due.micros / 1_000);
+            state = next;
+        }
+        let expected = [500, 1500, 3500, 7500, 11_500, 15_500, 19_500, 23_500, 27_500, 31_500];
+        assert_eq!(sent, expected);
+    }
+
+    #[test]
+    fn a_provisional_answer_slows_the_repeats() {
+        let state = State::start(Instant::START);
+        let step = state.step(Input::Provisional, &Bytes::new(), Instant::START);
+        assert_eq!(step.state.unwrap().due(), Instant::START + limits::SIP_T2);
+    }
+}

@@ -1,0 +1,126 @@
+//! The allow-list. Whoever is not on it gets no byte back (reliability.md S1).
+
+pub(crate) mod identity;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use model::TrunkId;
+use model::record::Trunk;
+
+/// Who sent a datagram.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sender {
+    pub(crate) trunk: TrunkId,
+    /// Whether it may start calls. One that was taken off the list may only finish those it has.
+    pub(crate) active: bool,
+}
+
+/// The trunks, and those removed ones that still have something to finish.
+#[derive(Debug, Default)]
+pub(crate) struct AllowList {
+    active: Vec<Trunk>,
+    retired: Vec<Trunk>,
+    /// Calls and client transactions a trunk has.
+    busy: BTreeMap<TrunkId, usize>,
+}
+
+impl AllowList {
+    /// Replaces the list.
+    pub(crate) fn replace(&mut self, trunks: Vec<Trunk>) {
+        let old = std::mem::replace(&mut self.active, trunks);
+        let changed = |trunk: &Trunk| !self.active.contains(trunk);
+        self.retired.extend(old.into_iter().filter(changed));
+        let busy = &self.busy;
+        self.retired.retain(|trunk| busy.contains_key(&trunk.id));
+    }
+
+    /// Returns who sends from that address to that listener, if anyone we know.
+    pub(crate) fn sender(&self, address: IpAddr, listener: u8) -> Option<Sender> {
+        let known = |trunk: &&Trunk| may_send(trunk, address, listener);
+        if let Some(trunk) = self.active.iter().find(known) {
+            return Some(Sender { trunk: trunk.id, active: true });
+        }
+        let trunk = self.retired.iter().find(known)?;
+        Some(Sender { trunk: trunk.id, active: false })
+    }
+
+    /// Returns an active trunk.
+    pub(crate) fn active(&self, id: TrunkId) -> Option<&Trunk> {
+        self.active.iter().find(|trunk| trunk.id == id)
+    }
+
+    /// Whether an address is one of the trunk's, for signalling.
+    pub(crate) fn owns(&self, id: TrunkId, address: IpAddr) -> bool {
+        let mut both = self.active.iter().chain(&self.retired);
+        both.any(|trunk| trunk.id == id && trunk.signalling.iter().any(|p| p.contains(address)))
+    }
+
+    /// Notes that a trunk has one more call or client transaction.
+    pub(crate) fn hold(&mut self, id: TrunkId) {
+        *self.busy.entry(id).or_insert(0) += 1;
+    }
+
+    /// Notes that it has one less.
+    pub(crate) fn release(&mut self, id: TrunkId) {
+        let Some(count) = self.busy.get_mut(&id) else { return };
+        *count -= 1;
+        if *count == 0 {
+            self.busy.remove(&id);
+            self.retired.retain(|trunk| trunk.id != id);
+        }
+    }
+}
+
+fn may_send(trunk: &Trunk, address: IpAddr, listener: u8) -> bool {
+    trunk.listener.is_none_or(|own| own == listener)
+        && trunk.signalling.iter().any(|prefix| prefix.contains(address))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use model::record::{CalledFrom, NumberingPlan};
+
+    use super::*;
+
+    pub(crate) fn trunk(name: &str, prefix: &str) -> Trunk {
+        Trunk {
+            id: TrunkId::from_name(name),
+            name: name.to_owned(),
+            signalling: vec![prefix.parse().unwrap()],
+            media: vec![],
+            listener: None,
+            called_from: CalledFrom::RequestUri,
+            trusted: false,
+            strip_prefix: String::new(),
+            plan: NumberingPlan::default(),
+            calls_per_second: None,
+            calls_max: None,
+            loopback_media: false,
+            refusal_codes: vec![],
+        }
+    }
+
+    #[test]
+    fn a_trunk_is_known_by_address_and_listener() {
+        let mut list = AllowList::default();
+        let bound = Trunk { listener: Some(1), ..trunk("a", "192.0.2.0/24") };
+        list.replace(vec![bound]);
+        let address = "192.0.2.7".parse().unwrap();
+        assert!(list.sender(address, 1).is_some());
+        assert_eq!(list.sender(address, 0), None);
+        assert_eq!(list.sender("192.0.3.7".parse().unwrap(), 1), None);
+    }
+
+    #[test]
+    fn a_removed_trunk_may_finish_what_it_has() {
+        let mut list = AllowList::default();
+        let (id, address) = (TrunkId::from_name("a"), "192.0.2.7".parse().unwrap());
+        list.replace(vec![trunk("a", "192.0.2.0/24")]);
+        list.hold(id);
+        list.replace(vec![]);
+        assert_eq!(list.sender(address, 0), Some(Sender { trunk: id, active: false }));
+        list.release(id);
+        assert_eq!(list.sender(address, 0), None);
+    }
+}

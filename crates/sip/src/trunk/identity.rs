@@ -1,0 +1,153 @@
+//! Who calls whom, read as the trunk's settings say.
+
+use model::record::{CalledFrom, Trunk};
+
+use crate::message::header::{self, NameAddr};
+use crate::message::uri::{Uri, unescape};
+use crate::message::{Name, Request};
+
+/// Parameters of numbers that are kept with the call (RFC 4694, RFC 8224 and ISUP customs).
+const KEPT: &[&str] = &["rn", "npdi", "cic", "isup-oli", "cpc", "verstat"];
+
+/// What an INVITE says of its two ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) called: String,
+    pub(crate) caller: Option<String>,
+    pub(crate) parameters: Vec<(String, String)>,
+}
+
+impl Identity {
+    /// Reads it; `None` if a URI is malformed or hides a control character: 400.
+    pub(crate) fn read(request: &Request<'_>, trunk: &Trunk) -> Option<Self> {
+        let called = Uri::read(called_uri(request, trunk.called_from)?)?;
+        let caller = Uri::read(caller_uri(request, trunk.trusted)?)?;
+        let number = called.subscriber()?;
+        let number = number.strip_prefix(trunk.strip_prefix.as_str()).unwrap_or(&number).to_owned();
+        let name = caller.subscriber()?.into_owned();
+        let hidden = name.is_empty() || caller.is_anonymous() || wants_privacy(request);
+        let mut parameters = Vec::new();
+        for uri in [&called, &caller] {
+            keep(uri, &mut parameters)?;
+        }
+        Some(Self { called: number, caller: (!hidden).then_some(name), parameters })
+    }
+}
+
+/// Returns the URI of the dialled number. A call without the trunk's header was not diverted or not
+/// rewritten: then the Request-URI holds the number.
+fn called_uri<'a>(request: &Request<'a>, from: CalledFrom) -> Option<&'a str> {
+    let name = match from {
+        CalledFrom::RequestUri => return Some(request.uri),
+        CalledFrom::To => return Some(request.to.uri),
+        CalledFrom::PCalledPartyId => Name::PCalledPartyId,
+        CalledFrom::Diversion => Name::Diversion,
+        CalledFrom::HistoryInfo => Name::HistoryInfo,
+    };
+    match request.message.elements(name).next() {
+        Some(element) => NameAddr::read(element).map(|address| address.uri),
+        None => Some(request.uri),
+    }
+}
+
+fn caller_uri<'a>(request: &Request<'a>, trusted: bool) -> Option<&'a str> {
+    let asserted = request.message.elements(Name::PAssertedIdentity).next().filter(|_| trusted);
+    match asserted {
+        Some(element) => NameAddr::read(element).map(|address| address.uri),
+        None => Some(request.from.uri),
+    }
+}
+
+/// `id`, `user` or `header` hide the caller from us and everybody behind us (RFC 3323, RFC 3325).
+fn wants_privacy(request: &Request<'_>) -> bool {
+    let values = request.message.all(Name::Privacy).flat_map(|value| value.split([';', ',']));
+    let mut values = values.map(str::trim);
+    values.any(|value| ["id", "user", "header"].iter().any(|w| value.eq_ignore_ascii_case(w)))
+}
+
+fn keep(uri: &Uri<'_>, kept: &mut Vec<(String, String)>) -> Option<()> {
+    for (name, value) in uri.parameters() {
+        let Some(name) = KEPT.iter().find(|known| name.eq_ignore_ascii_case(known)) else {
+            continue;
+        };
+        if !kept.iter().any(|(known, _)| known == name) {
+            kept.push(((*name).to_owned(), unescape(value)?.into_owned()));
+        }
+    }
+    Some(())
+}
+
+/// Returns the first Contact's URI, if it is one that we can send to (RFC 3261 §8.1.1.8).
+pub(crate) fn contact<'a>(request: &Request<'a>) -> Option<&'a str> {
+    let uri = NameAddr::read(request.message.elements(Name::Contact).next()?)?.uri;
+    match Uri::read(uri)? {
+        Uri::Sip { .. } => Some(uri),
+        Uri::Tel { .. } | Uri::Other => None,
+    }
+}
+
+/// Whether a list of option tags or methods names one.
+pub(crate) fn lists(request: &Request<'_>, name: Name, wanted: &str) -> bool {
+    let mut listed = request.message.all(name).flat_map(header::elements);
+    listed.any(|item| item.eq_ignore_ascii_case(wanted))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Message;
+    use crate::trunk::tests::trunk;
+
+    #[test]
+    fn the_trunk_says_which_header_holds_the_dialled_number() {
+        let extra = "P-Called-Party-ID: <tel:+1-222>\r\nDiversion: <sip:333@h>;reason=x, <sip:4@h>\r\n\
+            History-Info: <sip:555@h?Reason=x>;index=1, <sip:6@h>;index=1.1\r\n";
+        let cases = [
+            (CalledFrom::RequestUri, "111"),
+            (CalledFrom::To, "000"),
+            (CalledFrom::PCalledPartyId, "+1222"),
+            (CalledFrom::Diversion, "333"),
+            (CalledFrom::HistoryInfo, "555"),
+        ];
+        for (called_from, called) in cases {
+            let trunk = Trunk { called_from, ..trunk("a", "192.0.2.0/24") };
+            assert_eq!(read(extra, &trunk).unwrap().called, called);
+        }
+        let diverted = Trunk { called_from: CalledFrom::Diversion, ..trunk("a", "192.0.2.0/24") };
+        assert_eq!(read("", &diverted).unwrap().called, "111");
+    }
+
+    #[test]
+    fn only_a_trusted_trunk_asserts_an_identity() {
+        let extra = "P-Asserted-Identity: \"A\" <sip:+1999;cpc=payphone@h>\r\n";
+        let stranger = trunk("a", "192.0.2.0/24");
+        assert_eq!(read(extra, &stranger).unwrap().caller.as_deref(), Some("from"));
+        let trusted = Trunk { trusted: true, ..stranger };
+        let identity = read(extra, &trusted).unwrap();
+        assert_eq!(identity.caller.as_deref(), Some("+1999"));
+        assert_eq!(identity.parameters, [("cpc".to_owned(), "payphone".to_owned())]);
+    }
+
+    #[test]
+    fn privacy_hides_the_caller() {
+        let trusted = Trunk { trusted: true, ..trunk("a", "192.0.2.0/24") };
+        let extra = "P-Asserted-Identity: <sip:+1999@h>\r\nPrivacy: id;critical\r\n";
+        assert_eq!(read(extra, &trusted).unwrap().caller, None);
+        assert!(read("Privacy: none\r\n", &trusted).unwrap().caller.is_some());
+    }
+
+    #[test]
+    fn a_prefix_is_stripped_where_it_stands() {
+        let stripping = Trunk { strip_prefix: "11".to_owned(), ..trunk("a", "192.0.2.0/24") };
+        assert_eq!(read("", &stripping).unwrap().called, "1");
+    }
+
+    fn read(extra: &str, trunk: &Trunk) -> Option<Identity> {
+        let text = format!(
+            "INVITE sip:111@h SIP/2.0\r\nv: SIP/2.0/UDP a;branch=z9hG4bK1\r\nf: <sip:from@h>;tag=1\r\n\
+             t: <sip:000@h>\r\ni: 1\r\nCSeq: 1 INVITE\r\n{extra}\r\n"
+        );
+        let message = Message::lex(text.as_bytes()).unwrap();
+        Identity::read(&Request::read(&message).unwrap(), trunk)
+    }
+}
