@@ -6,7 +6,10 @@
 
 mod memory;
 mod provision;
+mod sqlite;
 
+use std::fs::File;
+use std::path::Path;
 use std::sync::Arc;
 
 pub use credits::view::{self, AccountView, Case, Entry, EntryKind, HoldState, HoldView, Lot};
@@ -17,6 +20,7 @@ use model::{AccountId, Instant, OrganizationId, UnixTime};
 use thiserror::Error;
 
 use crate::memory::Memory;
+use crate::sqlite::SqliteStore;
 
 /// Why the outside failed. Absence is not an error.
 #[derive(Debug, Error)]
@@ -38,22 +42,51 @@ pub enum Error {
 pub enum Store {
     /// Forgets at exit.
     Memory(MemoryStore),
+    /// A SQLite file.
+    Sqlite(SqliteHandle),
 }
 
 /// A handle on a store in memory.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryStore(Arc<Memory>);
 
+/// A handle on a SQLite file.
+#[derive(Debug, Clone)]
+pub struct SqliteHandle(Arc<SqliteStore>);
+
+/// The right to serve from a store, until dropped. A second one is refused.
+#[derive(Debug)]
+pub struct ServingLock {
+    _file: Option<File>,
+}
+
 impl Store {
     /// Opens `sqlite:PATH` or `memory:` and brings its schema up to date.
     ///
     /// # Errors
-    /// [`Error`] if it cannot be opened, or is locked by another `serve`.
+    /// [`Error`] if it cannot be opened.
     pub async fn open(url: &str) -> Result<Self, Error> {
         if url == "memory:" {
             return Ok(Self::Memory(MemoryStore::default()));
         }
-        Err(Error::Unavailable(format!("no store at {url}")))
+        let Some(path) = url.strip_prefix("sqlite:").filter(|path| !path.is_empty()) else {
+            let wrong = format!("{url} is not a store: write sqlite:PATH or memory:");
+            return Err(Error::Invalid(wrong));
+        };
+        let path = path.strip_prefix("//").unwrap_or(path);
+        Ok(Self::Sqlite(SqliteHandle(Arc::new(SqliteStore::open(Path::new(path)).await?))))
+    }
+
+    /// Takes the exclusive lock beside the database, so that a second `serve` refuses to start.
+    /// Command-line tools do without. Blocks for one system call only.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] if another process holds it, or it cannot be taken.
+    pub fn lock_for_serving(&self) -> Result<ServingLock, Error> {
+        match self {
+            Self::Memory(_) => Ok(ServingLock { _file: None }),
+            Self::Sqlite(sqlite) => Ok(ServingLock { _file: Some(sqlite.0.lock()?) }),
+        }
     }
 
     /// Commits a batch in one transaction; the answers are in its order. An error means that
@@ -64,6 +97,7 @@ impl Store {
     pub async fn commit(&self, batch: &[Command], now: UnixTime) -> Result<Vec<Answer>, Error> {
         match self {
             Self::Memory(memory) => Ok(memory.0.lock().book.commit(batch, now)),
+            Self::Sqlite(sqlite) => sqlite.0.commit(batch, now).await,
         }
     }
 
@@ -74,6 +108,7 @@ impl Store {
     pub async fn provision(&self) -> Result<Provision, Error> {
         match self {
             Self::Memory(memory) => Ok(memory.0.lock().provision.clone()),
+            Self::Sqlite(sqlite) => sqlite.0.provision().await,
         }
     }
 
@@ -84,6 +119,7 @@ impl Store {
     pub async fn revision(&self) -> Result<u64, Error> {
         match self {
             Self::Memory(memory) => Ok(memory.0.lock().provision.revision),
+            Self::Sqlite(sqlite) => sqlite.0.revision().await,
         }
     }
 
@@ -96,6 +132,7 @@ impl Store {
     pub async fn apply(&self, change: &Provision) -> Result<u64, Error> {
         match self {
             Self::Memory(memory) => memory.0.apply(change),
+            Self::Sqlite(sqlite) => sqlite.0.apply(change).await,
         }
     }
 
@@ -106,6 +143,7 @@ impl Store {
     pub async fn begin_epoch(&self, node: &str) -> Result<Epoch, Error> {
         match self {
             Self::Memory(memory) => Ok(memory.0.lock().book.begin_epoch(node)),
+            Self::Sqlite(sqlite) => sqlite.0.begin_epoch(node).await,
         }
     }
 
@@ -119,6 +157,7 @@ impl Store {
                 memory.0.lock().book.beat(epoch, at);
                 Ok(())
             }
+            Self::Sqlite(sqlite) => sqlite.0.beat(epoch, at).await,
         }
     }
 
@@ -130,6 +169,7 @@ impl Store {
     pub async fn settle(&self, current: &Epoch, now: UnixTime) -> Result<Vec<OpenLeg>, Error> {
         match self {
             Self::Memory(memory) => Ok(memory.0.lock().book.settle(current, now)),
+            Self::Sqlite(sqlite) => sqlite.0.settle(current, now).await,
         }
     }
 
@@ -141,6 +181,7 @@ impl Store {
         let most_here = usize::try_from(most).unwrap_or(usize::MAX);
         match self {
             Self::Memory(memory) => Ok(memory.0.lock().book.cdrs(most_here)),
+            Self::Sqlite(sqlite) => sqlite.0.cdrs(most).await,
         }
     }
 
@@ -151,6 +192,7 @@ impl Store {
     pub async fn account(&self, of: OrganizationId) -> Result<Option<AccountView>, Error> {
         match self {
             Self::Memory(memory) => Ok(memory.0.lock().book.account(of)),
+            Self::Sqlite(sqlite) => sqlite.0.account(of).await,
         }
     }
 
@@ -161,6 +203,7 @@ impl Store {
     pub async fn accounts(&self) -> Result<Vec<AccountView>, Error> {
         match self {
             Self::Memory(memory) => Ok(memory.0.lock().book.accounts()),
+            Self::Sqlite(sqlite) => sqlite.0.accounts().await,
         }
     }
 
@@ -176,6 +219,7 @@ impl Store {
     ) -> Result<Vec<Entry>, Error> {
         match self {
             Self::Memory(memory) => Ok(memory.0.lock().book.entries(account, from, until)),
+            Self::Sqlite(sqlite) => sqlite.0.entries(account, from, until).await,
         }
     }
 
@@ -186,6 +230,7 @@ impl Store {
     pub async fn case(&self, key: &str) -> Result<Option<Case>, Error> {
         match self {
             Self::Memory(memory) => Ok(memory.0.lock().book.case(key)),
+            Self::Sqlite(sqlite) => sqlite.0.case(key).await,
         }
     }
 
@@ -196,6 +241,7 @@ impl Store {
     pub async fn open_legs(&self) -> Result<Vec<OpenLeg>, Error> {
         match self {
             Self::Memory(memory) => Ok(memory.0.lock().book.open_legs()),
+            Self::Sqlite(sqlite) => sqlite.0.open_legs().await,
         }
     }
 }

@@ -1,0 +1,236 @@
+//! Provisioning as rows.
+
+use std::collections::BTreeSet;
+
+use model::record::{Licence, Meeting, Organization, Provision, ServiceNumber, TariffRow, User};
+use model::{Currency, Pin};
+use sqlx::SqliteConnection;
+
+use crate::Error;
+use crate::provision::{merge, tariff_key};
+use crate::sqlite::SqliteStore;
+use crate::sqlite::record::{maybe_currency, maybe_rate, pack_rate};
+use crate::sqlite::row::{Fields, Packed, corrupt, word_of};
+use crate::sqlite::save::open_accounts;
+use crate::sqlite::views::read_all;
+use crate::sqlite::words::{LICENCES, NUMBER_TYPES};
+use crate::sqlite::writing::{Writing, failed};
+
+const READ_REVISION: &str = "SELECT number FROM revision";
+
+impl SqliteStore {
+    pub(crate) async fn provision(&self) -> Result<Provision, Error> {
+        read(&mut *self.reading().await?).await
+    }
+
+    pub(crate) async fn revision(&self) -> Result<u64, Error> {
+        revision(&mut *self.reading().await?).await
+    }
+
+    pub(crate) async fn apply(&self, change: &Provision) -> Result<u64, Error> {
+        let mut writing = Writing::begin(&self.writer, &self.faults).await?;
+        let current = read(writing.next_statement()?).await?;
+        let Some(merged) = merge(&current, change)? else {
+            return Ok(current.revision);
+        };
+        write(&mut writing, change).await?;
+        let revision = Packed::default().count(merged.revision);
+        writing.write(WRITE_REVISION, std::iter::once(revision)).await?;
+        writing.commit().await?;
+        Ok(merged.revision)
+    }
+}
+
+const WRITE_REVISION: &str = "
+UPDATE revision SET number = new.value ->> 0 FROM json_each($1) AS new";
+
+const ORGANIZATIONS: &str = "
+INSERT INTO organization (id, name, currency, payg_needs_credits_licence)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each($1) WHERE true
+ON CONFLICT (id) DO UPDATE SET name = excluded.name,
+    payg_needs_credits_licence = excluded.payg_needs_credits_licence";
+
+const USERS: &str = "
+INSERT INTO users (id, name, organization, licences, toll_free_allowed)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4
+FROM json_each($1) WHERE true
+ON CONFLICT (id) DO UPDATE SET name = excluded.name, organization = excluded.organization,
+    licences = excluded.licences, toll_free_allowed = excluded.toll_free_allowed";
+
+const MEETINGS: &str = "
+INSERT INTO meeting (id, name, organizer, conference_id, participants_max, announce)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5
+FROM json_each($1) WHERE true
+ON CONFLICT (id) DO UPDATE SET name = excluded.name, organizer = excluded.organizer,
+    conference_id = excluded.conference_id, participants_max = excluded.participants_max,
+    announce = excluded.announce";
+
+const NUMBERS: &str = "
+INSERT INTO service_number (id, did, number_type, dedicated_to, bound_to, country, language)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
+FROM json_each($1) WHERE true
+ON CONFLICT (id) DO UPDATE SET did = excluded.did, number_type = excluded.number_type,
+    dedicated_to = excluded.dedicated_to, bound_to = excluded.bound_to,
+    country = excluded.country, language = excluded.language";
+
+const TARIFF_SCOPES_CLEARED: &str = "
+DELETE FROM tariff
+WHERE coalesce(organization, '') IN (SELECT coalesce(value ->> 0, '') FROM json_each($1))";
+
+const TARIFFS: &str = "
+INSERT INTO tariff (organization, currency, number_type, number_prefix, caller_prefix,
+    rate_version, rate_fee, rate_per_minute, rate_initial_secs, rate_subsequent_secs,
+    rate_minimum, rate_rounding)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
+    value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11
+FROM json_each($1)";
+
+async fn write(writing: &mut Writing, change: &Provision) -> Result<(), Error> {
+    writing.write(ORGANIZATIONS, change.organizations.iter().map(pack_organization)).await?;
+    open_accounts(writing, change.organizations.iter().map(|row| row.id.account())).await?;
+    writing.write(USERS, change.users.iter().map(pack_user)).await?;
+    writing.write(MEETINGS, change.meetings.iter().map(pack_meeting)).await?;
+    writing.write(NUMBERS, change.numbers.iter().map(pack_number)).await?;
+    let scopes: BTreeSet<_> = change.tariffs.iter().map(|row| row.organization).collect();
+    let scopes = scopes.into_iter().map(|scope| Packed::default().maybe_text(scope));
+    writing.write(TARIFF_SCOPES_CLEARED, scopes).await?;
+    writing.write(TARIFFS, change.tariffs.iter().map(pack_tariff)).await
+}
+
+async fn revision(connection: &mut SqliteConnection) -> Result<u64, Error> {
+    let number = sqlx::query_scalar::<_, i64>(READ_REVISION).fetch_one(connection).await;
+    let number = number.map_err(|error| failed(&error))?;
+    u64::try_from(number).map_err(|_| corrupt("the revision is negative"))
+}
+
+async fn read(connection: &mut SqliteConnection) -> Result<Provision, Error> {
+    const ORGANIZATIONS: &str = "
+SELECT json_array(id, name, currency, payg_needs_credits_licence) FROM organization ORDER BY id";
+    const USERS: &str = "
+SELECT json_array(id, name, organization, licences, toll_free_allowed) FROM users ORDER BY id";
+    const NUMBERS: &str = "
+SELECT json_array(id, did, number_type, dedicated_to, bound_to, country, language)
+FROM service_number ORDER BY id";
+    const MEETINGS: &str = "
+SELECT json_array(id, name, organizer, conference_id, participants_max, announce)
+FROM meeting ORDER BY id";
+    const TARIFFS: &str = "
+SELECT json_array(organization, currency, number_type, number_prefix, caller_prefix, rate_version,
+    rate_fee, rate_per_minute, rate_initial_secs, rate_subsequent_secs, rate_minimum, rate_rounding)
+FROM tariff";
+    let revision = revision(connection).await?;
+    let organizations = sqlx::query_scalar(ORGANIZATIONS).fetch_all(&mut *connection).await;
+    let users = sqlx::query_scalar(USERS).fetch_all(&mut *connection).await;
+    let numbers = sqlx::query_scalar(NUMBERS).fetch_all(&mut *connection).await;
+    let meetings = sqlx::query_scalar(MEETINGS).fetch_all(&mut *connection).await;
+    let tariffs = sqlx::query_scalar(TARIFFS).fetch_all(&mut *connection).await;
+    let mut tariffs = read_all(tariffs, tariff)?;
+    tariffs.sort_by(|a, b| tariff_key(a).cmp(&tariff_key(b)));
+    Ok(Provision {
+        revision,
+        organizations: read_all(organizations, organization)?,
+        users: read_all(users, user)?,
+        numbers: read_all(numbers, number)?,
+        meetings: read_all(meetings, meeting)?,
+        tariffs,
+    })
+}
+
+fn pack_organization(row: &Organization) -> Packed {
+    let named = Packed::default().text(row.id).text(&row.name).text(row.currency);
+    named.int(row.payg_needs_credits_licence)
+}
+
+fn organization(row: &mut Fields) -> Result<Organization, Error> {
+    Ok(Organization {
+        id: row.parse()?,
+        name: row.text()?,
+        currency: currency(row)?,
+        payg_needs_credits_licence: row.flag()?,
+    })
+}
+
+fn pack_user(row: &User) -> Packed {
+    let licences: Vec<_> = row.licences.iter().map(|held| word_of(LICENCES, held)).collect();
+    let named = Packed::default().text(row.id).text(&row.name).text(row.organization);
+    named.text(licences.join(" ")).int(row.toll_free_allowed)
+}
+
+fn user(row: &mut Fields) -> Result<User, Error> {
+    Ok(User {
+        id: row.parse()?,
+        name: row.text()?,
+        organization: row.parse()?,
+        licences: row.text()?.split_whitespace().map(licence).collect::<Result<_, _>>()?,
+        toll_free_allowed: row.flag()?,
+    })
+}
+
+fn licence(word: &str) -> Result<Licence, Error> {
+    let known = LICENCES.iter().find(|(known, _)| *known == word);
+    known.map(|(_, licence)| *licence).ok_or_else(|| corrupt("a licence is unknown"))
+}
+
+fn pack_meeting(row: &Meeting) -> Packed {
+    let named = Packed::default().text(row.id).text(&row.name).text(row.organizer);
+    named.text(row.conference_id.reveal()).int(row.participants_max).int(row.announce)
+}
+
+fn meeting(row: &mut Fields) -> Result<Meeting, Error> {
+    Ok(Meeting {
+        id: row.parse()?,
+        name: row.text()?,
+        organizer: row.parse()?,
+        conference_id: Pin::parse(&row.text()?).map_err(|_| corrupt("a conference ID"))?,
+        participants_max: row.int()?,
+        announce: row.flag()?,
+    })
+}
+
+fn pack_number(row: &ServiceNumber) -> Packed {
+    Packed::default()
+        .text(row.id)
+        .text(row.did.full())
+        .text(word_of(NUMBER_TYPES, &row.number_type))
+        .maybe_text(row.dedicated_to)
+        .maybe_text(row.bound_to)
+        .text(&row.country)
+        .text(&row.language)
+}
+
+fn number(row: &mut Fields) -> Result<ServiceNumber, Error> {
+    Ok(ServiceNumber {
+        id: row.parse()?,
+        did: row.parse()?,
+        number_type: row.word(NUMBER_TYPES)?,
+        dedicated_to: row.maybe_parse()?,
+        bound_to: row.maybe_parse()?,
+        country: row.text()?,
+        language: row.text()?,
+    })
+}
+
+fn pack_tariff(row: &TariffRow) -> Packed {
+    Packed::default()
+        .maybe_text(row.organization)
+        .text(row.currency)
+        .text(word_of(NUMBER_TYPES, &row.number_type))
+        .text(&row.number_prefix)
+        .text(&row.caller_prefix)
+        .chain(pack_rate(&row.rate))
+}
+
+fn tariff(row: &mut Fields) -> Result<TariffRow, Error> {
+    Ok(TariffRow {
+        organization: row.maybe_parse()?,
+        currency: currency(row)?,
+        number_type: row.word(NUMBER_TYPES)?,
+        number_prefix: row.text()?,
+        caller_prefix: row.text()?,
+        rate: maybe_rate(row)?.ok_or_else(|| corrupt("a rate is missing"))?,
+    })
+}
+
+fn currency(row: &mut Fields) -> Result<Currency, Error> {
+    maybe_currency(row)?.ok_or_else(|| corrupt("a currency is missing"))
+}

@@ -1,0 +1,185 @@
+//! What a batch changed, one statement a table.
+
+use credits::{Account, Changes, Entry, Hold, Leg, Over, Page, Running};
+use model::record::Cdr;
+use model::{AccountId, UnixTime};
+
+use crate::Error;
+use crate::sqlite::record::{pack_cdr, pack_rate};
+use crate::sqlite::row::{Packed, corrupt, keys, word_of};
+use crate::sqlite::words::{CLASSES, ENDS, ENTRY_KINDS, HOLD_STATES};
+use crate::sqlite::writing::Writing;
+
+const ACCOUNTS: &str = "
+UPDATE account SET granted = new.value ->> 1, captured = new.value ->> 2,
+    expired = new.value ->> 3, held = new.value ->> 4, credit_limit = new.value ->> 5,
+    burn_per_sec = new.value ->> 6, entries = new.value ->> 7, version = new.value ->> 8
+FROM json_each($1) AS new WHERE account.id = new.value ->> 0";
+
+const LOTS: &str = "
+INSERT INTO lot (account, reference, amount, bought)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each($1)";
+
+const LEGS: &str = "
+INSERT INTO leg (call, node, epoch, dialog, answered_micros, account, class, rate, funded_secs,
+    captured, next_sequence, cdr)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
+    value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11
+FROM json_each($1) WHERE true
+ON CONFLICT (call) DO UPDATE SET dialog = excluded.dialog,
+    answered_micros = excluded.answered_micros, account = excluded.account,
+    class = excluded.class, rate = excluded.rate, funded_secs = excluded.funded_secs,
+    captured = excluded.captured, next_sequence = excluded.next_sequence, cdr = excluded.cdr";
+
+const LEGS_OVER: &str = "DELETE FROM leg WHERE call IN (SELECT value FROM json_each($1))";
+
+const HOLDS: &str = "
+INSERT INTO hold (leg, sequence, account, from_secs, until_secs, wanted_secs, covers_secs, amount,
+    state, captured, placed)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
+    value ->> 7, value ->> 8, value ->> 9, value ->> 10
+FROM json_each($1) WHERE true
+ON CONFLICT (leg, sequence) DO UPDATE SET state = excluded.state, captured = excluded.captured";
+
+const ENTRIES: &str = "
+INSERT INTO entry (account, number, written, kind, amount, balance, hold_leg, hold_sequence,
+    reference)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
+    value ->> 7, value ->> 8
+FROM json_each($1)";
+
+const CDRS: &str = "
+INSERT INTO cdr (written, ended, paid_by, used_micros, captured, call, sip_call_id, trunk, caller,
+    called, number_type, meeting, organizer, organization, capability, account, invited, answered,
+    connected_micros, billed_secs, rate_version, rate_fee, rate_per_minute, rate_initial_secs,
+    rate_subsequent_secs, rate_minimum, rate_rounding, fee, charge, currency, label, released_by,
+    sip_status, q850, reasons)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
+    value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13,
+    value ->> 14, value ->> 15, value ->> 16, value ->> 17, value ->> 18, value ->> 19,
+    value ->> 20, value ->> 21, value ->> 22, value ->> 23, value ->> 24, value ->> 25,
+    value ->> 26, value ->> 27, value ->> 28, value ->> 29, value ->> 30, value ->> 31,
+    value ->> 32, value ->> 33, value ->> 34
+FROM json_each($1)";
+
+/// Writes what changed on a page.
+pub(crate) async fn changes(
+    writing: &mut Writing,
+    page: &Page,
+    changes: &Changes,
+    now: UnixTime,
+) -> Result<(), Error> {
+    let (mut open, mut over) = (Vec::new(), Vec::new());
+    for call in &changes.legs {
+        match page.legs.get(call) {
+            Some(Leg::Open(running)) => open.push(pack_leg(running)),
+            Some(Leg::Over(_)) => over.push(call),
+            None => return Err(corrupt("a changed leg is not on its page")),
+        }
+    }
+    let accounts = changes.accounts.iter().filter_map(|id| page.accounts.get(id));
+    let holds = changes.holds.iter().filter_map(|id| page.holds.get(id));
+    let lots = changes.lots.iter().map(|(account, lot)| {
+        let key = Packed::default().text(account).text(&lot.reference);
+        key.money(lot.amount).time(lot.at)
+    });
+    let mut cdrs = Vec::new();
+    for cdr in &changes.cdrs {
+        let Some(Leg::Over(over)) = page.legs.get(&cdr.call) else {
+            return Err(corrupt("a record is of an open leg"));
+        };
+        cdrs.push(pack_end(over, cdr, now));
+    }
+    writing.write(ACCOUNTS, accounts.map(pack_account)).await?;
+    writing.write(LOTS, lots).await?;
+    writing.write(LEGS, open.into_iter()).await?;
+    if !over.is_empty() {
+        writing.run(LEGS_OVER, keys(over.into_iter())).await?;
+    }
+    writing.write(HOLDS, holds.map(pack_hold)).await?;
+    writing.write(ENTRIES, changes.entries.iter().map(pack_entry)).await?;
+    writing.write(CDRS, cdrs.into_iter()).await
+}
+
+fn pack_account(account: &Account) -> Packed {
+    Packed::default()
+        .text(account.id)
+        .money(account.granted)
+        .money(account.captured)
+        .money(account.expired)
+        .money(account.held)
+        .money(account.limit)
+        .money(account.burn_per_sec)
+        .count(account.entries)
+        .count(account.version)
+}
+
+fn pack_leg(running: &Running) -> Packed {
+    let leg = &running.leg;
+    let terms = leg.terms.as_ref();
+    Packed::default()
+        .text(leg.call)
+        .text(&leg.epoch.node)
+        .count(leg.epoch.number)
+        .text(&leg.dialog)
+        .maybe_int(leg.answered.map(|at| i64::try_from(at.micros).unwrap_or(i64::MAX)))
+        .maybe_text(terms.map(|terms| terms.account))
+        .maybe_text(terms.map(|terms| word_of(CLASSES, &terms.class)))
+        .maybe_nested(terms.map(|terms| pack_rate(&terms.rate)))
+        .int(leg.funded_secs)
+        .money(leg.captured)
+        .int(running.next)
+        .nested(pack_cdr(&leg.cdr))
+}
+
+fn pack_hold(hold: &Hold) -> Packed {
+    Packed::default()
+        .text(hold.id.leg)
+        .int(hold.id.sequence)
+        .text(hold.account)
+        .int(hold.from_secs)
+        .int(hold.until_secs)
+        .int(hold.wanted_secs)
+        .int(hold.covers_secs)
+        .money(hold.amount)
+        .text(word_of(HOLD_STATES, &hold.state))
+        .money(hold.captured)
+        .time(hold.placed)
+}
+
+fn pack_entry(entry: &Entry) -> Packed {
+    Packed::default()
+        .text(entry.account)
+        .count(entry.number)
+        .time(entry.at)
+        .text(word_of(ENTRY_KINDS, &entry.kind))
+        .money(entry.amount)
+        .money(entry.balance)
+        .maybe_text(entry.hold.map(|hold| hold.leg))
+        .maybe_int(entry.hold.map(|hold| hold.sequence.into()))
+        .maybe_text(entry.reference.as_ref())
+}
+
+fn pack_end(over: &Over, cdr: &Cdr, now: UnixTime) -> Packed {
+    Packed::default()
+        .time(now)
+        .text(word_of(ENDS, &over.end))
+        .maybe_text(over.account)
+        .count(over.used_micros)
+        .money(over.charge)
+        .chain(pack_cdr(cdr))
+}
+
+/// Writes an empty account for each organization that has none.
+pub(crate) async fn open_accounts(
+    writing: &mut Writing,
+    ids: impl Iterator<Item = AccountId>,
+) -> Result<(), Error> {
+    const OPEN: &str = "
+INSERT INTO account (id, granted, captured, expired, held, credit_limit, burn_per_sec, entries,
+    version)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
+    value ->> 7, value ->> 8
+FROM json_each($1) WHERE true ON CONFLICT (id) DO NOTHING";
+    writing.write(OPEN, ids.map(|id| pack_account(&Account::empty(id)))).await
+}

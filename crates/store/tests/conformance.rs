@@ -1,0 +1,409 @@
+//! One suite for every kind of store.
+#![expect(clippy::unwrap_used, reason = "a failed store call fails the test")]
+
+mod world;
+
+use credits::{Answer, Command, CreditRefusal, HoldState};
+use model::record::{Capability, Provision};
+use model::{CallId, Instant, Money};
+use store::{EntryKind, Error, Store};
+use tempfile::TempDir;
+
+use world::{
+    answered, at, cdr, close, funded, leg, money, now, one, organization, payer, place, release,
+    roll, sound, top_up,
+};
+
+/// Runs each story on a fresh store of each kind.
+macro_rules! stories {
+    ($($name:ident,)*) => {
+        mod memory {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(super::Store::open("memory:").await.unwrap()).await;
+            })*
+        }
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $name() {
+                let (_folder, store) = super::sqlite().await;
+                super::$name(store).await;
+            })*
+        }
+    };
+}
+
+stories! {
+    a_call_is_held_rolled_and_closed_to_the_second,
+    a_batch_is_answered_in_its_order_and_a_refused_command_leaves_no_row,
+    a_replay_gives_the_stored_answer_and_changes_nothing,
+    a_released_call_costs_nothing_and_its_late_place_is_refused,
+    an_included_leg_has_a_record_and_no_account,
+    a_top_up_counts_once_by_its_reference,
+    a_dead_epoch_is_settled_by_its_heartbeat_and_fenced,
+    a_call_is_explained_by_either_id,
+    every_reading_of_nothing_is_empty,
+    applying_twice_changes_nothing,
+    tariffs_are_replaced_by_scope,
+    a_contradiction_is_refused_whole,
+}
+
+pub(crate) async fn sqlite() -> (TempDir, Store) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&url(&folder)).await.unwrap();
+    (folder, store)
+}
+
+fn url(folder: &TempDir) -> String {
+    format!("sqlite:{}", folder.path().join("book.db").display())
+}
+
+async fn a_call_is_held_rolled_and_closed_to_the_second(store: Store) {
+    funded(&store, &["acme"]).await;
+    let Answer::Funded { funded_secs, amount, standing, .. } =
+        one(&store, place(1, "acme", 30)).await
+    else {
+        panic!("not funded");
+    };
+    assert_eq!((funded_secs, amount, standing.available), (30, money("0.30"), money("9.70")));
+    assert_eq!(standing.burn_per_sec, money("0.01"));
+    assert_eq!(one(&store, answered(1, Some("acme"), 100)).await, Answer::Noted);
+    let Answer::Funded { funded_secs, .. } = one(&store, roll(1, 1, 15, 30)).await else {
+        panic!("not rolled");
+    };
+    assert_eq!(funded_secs, 60);
+    sound(&store).await;
+    let Answer::Funded { standing, .. } = one(&store, roll(1, 2, 45, 30)).await else {
+        panic!("not rolled");
+    };
+    assert_eq!((standing.available, standing.held), (money("9.10"), money("0.60")));
+    sound(&store).await;
+    let Answer::Closed { charge, standing, .. } = one(&store, close(1, "acme", 61)).await else {
+        panic!("not closed");
+    };
+    assert_eq!((charge, standing.unwrap().available), (money("0.61"), money("9.39")));
+    sound(&store).await;
+    let written = store.cdrs(5).await.unwrap().remove(0);
+    assert_eq!((written.charge, written.billed_secs), (money("0.61"), 61));
+    assert_eq!(store.open_legs().await.unwrap(), []);
+}
+
+async fn a_batch_is_answered_in_its_order_and_a_refused_command_leaves_no_row(store: Store) {
+    funded(&store, &["acme", "bear"]).await;
+    let batch = [
+        place(1, "acme", 600),
+        place(2, "acme", 600),
+        place(3, "nobody", 60),
+        place(4, "bear", 60),
+        roll(9, 1, 0, 60),
+        answered(4, Some("bear"), 7),
+        close(4, "bear", 10),
+        Command::Inquire { account: payer("bear") },
+    ];
+    let answers = store.commit(&batch, now()).await.unwrap();
+    assert!(matches!(answers[0], Answer::Funded { funded_secs: 250, .. }), "{:?}", answers[0]);
+    assert!(matches!(answers[1], Answer::Funded { funded_secs: 93, .. }), "{:?}", answers[1]);
+    let no = |refusal| Answer::Refused { refusal, standing: None };
+    assert_eq!(answers[2], no(CreditRefusal::UnknownAccount));
+    assert_eq!(answers[4], no(CreditRefusal::UnknownLeg));
+    let Answer::Stands(standing) = answers[7] else { panic!("{:?}", answers[7]) };
+    assert_eq!((standing.available, standing.held), (money("9.90"), Money::ZERO));
+    assert_eq!(store.open_legs().await.unwrap().len(), 2);
+    assert_eq!(store.case(&CallId(3).to_string()).await.unwrap(), None);
+    sound(&store).await;
+}
+
+async fn a_replay_gives_the_stored_answer_and_changes_nothing(store: Store) {
+    funded(&store, &["acme"]).await;
+    let story = [
+        place(1, "acme", 30),
+        answered(1, Some("acme"), 0),
+        roll(1, 1, 15, 30),
+        roll(1, 2, 31, 30),
+    ];
+    for command in &story {
+        let first = one(&store, command.clone()).await;
+        let before = store.account(organization("acme").id).await.unwrap();
+        assert_eq!(one(&store, command.clone()).await, first);
+        assert_eq!(store.account(organization("acme").id).await.unwrap(), before);
+    }
+    let first = one(&store, roll(1, 1, 99, 30)).await;
+    assert!(matches!(first, Answer::Funded { funded_secs: 60, .. }), "{first:?}");
+    for other in [place(1, "acme", 31), roll(1, 1, 15, 29), roll(1, 9, 45, 30)] {
+        let Answer::Refused { refusal, .. } = one(&store, other.clone()).await else {
+            panic!("{other:?}");
+        };
+        assert_eq!(refusal, CreditRefusal::Conflict, "{other:?}");
+    }
+    let first = one(&store, close(1, "acme", 33)).await;
+    assert_eq!(one(&store, close(1, "acme", 33)).await, first);
+    for (late, refusal) in [
+        (close(1, "acme", 34), CreditRefusal::Conflict),
+        (release(1, "acme"), CreditRefusal::Conflict),
+        (place(1, "acme", 30), CreditRefusal::UnknownLeg),
+        (roll(1, 3, 33, 30), CreditRefusal::UnknownLeg),
+        (answered(1, Some("acme"), 0), CreditRefusal::UnknownLeg),
+    ] {
+        let answer = one(&store, late).await;
+        assert!(matches!(answer, Answer::Refused { refusal: is, .. } if is == refusal));
+    }
+    sound(&store).await;
+}
+
+async fn a_released_call_costs_nothing_and_its_late_place_is_refused(store: Store) {
+    funded(&store, &["acme"]).await;
+    one(&store, place(1, "acme", 30)).await;
+    let first = one(&store, release(1, "acme")).await;
+    assert!(matches!(first, Answer::Closed { charge: Money::ZERO, standing: Some(_), .. }));
+    assert_eq!(one(&store, release(1, "acme")).await, first);
+    let tombstone = one(&store, release(2, "acme")).await;
+    assert!(matches!(tombstone, Answer::Closed { charge: Money::ZERO, standing: None, .. }));
+    for call in [1, 2] {
+        let late = one(&store, place(call, "acme", 30)).await;
+        assert!(
+            matches!(late, Answer::Refused { refusal: CreditRefusal::UnknownLeg, .. }),
+            "{late:?}"
+        );
+    }
+    let view = store.account(organization("acme").id).await.unwrap().unwrap();
+    assert_eq!((view.available, view.held), (money("10.00"), Money::ZERO));
+    let case = store.case("1@carrier.example").await.unwrap().unwrap();
+    assert_eq!(case.holds[0].state, HoldState::Released);
+    sound(&store).await;
+}
+
+async fn an_included_leg_has_a_record_and_no_account(store: Store) {
+    funded(&store, &["acme"]).await;
+    let open = Command::Open { leg: Box::new(leg(1, None)) };
+    assert_eq!(one(&store, open.clone()).await, Answer::Noted);
+    assert_eq!(one(&store, open).await, Answer::Noted);
+    assert_eq!(one(&store, answered(1, None, 5)).await, Answer::Noted);
+    assert_eq!(store.open_legs().await.unwrap()[0].answered, Some(Instant { micros: 5_000_000 }));
+    let close = Command::Close { used_micros: 9_000_000, cdr: Box::new(cdr(1, None)) };
+    let call = CallId(1);
+    let free = Answer::Closed { call, charge: Money::ZERO, standing: None };
+    assert_eq!(one(&store, close.clone()).await, free);
+    assert_eq!(one(&store, close).await, free);
+    let mut unattributed = cdr(2, None);
+    unattributed.capability = Capability::Unattributed;
+    unattributed.charge = money("0.07");
+    one(&store, Command::Release { cdr: Box::new(unattributed.clone()) }).await;
+    assert_eq!(store.cdrs(1).await.unwrap(), [unattributed]);
+}
+
+async fn a_top_up_counts_once_by_its_reference(store: Store) {
+    funded(&store, &["acme", "bear"]).await;
+    let batch = [
+        top_up("acme", "wire 7", "5.00"),
+        top_up("acme", "wire 7", "5.00"),
+        top_up("acme", "wire 7", "6.00"),
+        top_up("acme", "wire 8", "0.00"),
+        top_up("bear", "wire 7", "1.00"),
+    ];
+    let answers = store.commit(&batch, now()).await.unwrap();
+    assert_eq!(answers[0], answers[1]);
+    let refusal = |answer: &Answer| match answer {
+        Answer::Refused { refusal, .. } => Some(*refusal),
+        Answer::Funded { .. } | Answer::Closed { .. } | Answer::Noted | Answer::Stands(_) => None,
+    };
+    assert_eq!(refusal(&answers[2]), Some(CreditRefusal::Conflict));
+    assert_eq!(refusal(&answers[3]), Some(CreditRefusal::BadAmount));
+    let view = store.account(organization("acme").id).await.unwrap().unwrap();
+    assert_eq!((view.granted, view.lots.len()), (money("15.00"), 2));
+    let entries = store.entries(payer("acme"), now(), at(1_800_000_001)).await.unwrap();
+    assert_eq!(entries[1].kind, EntryKind::TopUp);
+    assert_eq!(entries[1].reference.as_deref(), Some("wire 7"));
+    assert_eq!(store.entries(payer("acme"), at(0), now()).await.unwrap(), []);
+    sound(&store).await;
+}
+
+async fn a_dead_epoch_is_settled_by_its_heartbeat_and_fenced(store: Store) {
+    funded(&store, &["acme"]).await;
+    let first = store.begin_epoch("n1").await.unwrap();
+    assert_eq!(first, world::epoch());
+    let batch = [
+        place(1, "acme", 30),
+        answered(1, Some("acme"), 100),
+        place(2, "acme", 30),
+        place(3, "acme", 5),
+        answered(3, Some("acme"), 90),
+        Command::Open { leg: Box::new(leg(4, None)) },
+        answered(4, None, 95),
+    ];
+    store.commit(&batch, now()).await.unwrap();
+    store.beat(&first, Instant { micros: 109_000_000 }).await.unwrap();
+    store.beat(&first, Instant { micros: 110_000_000 }).await.unwrap();
+    let second = store.begin_epoch("n1").await.unwrap();
+    assert_eq!(second.number, 2);
+    let orphans = store.settle(&second, at(1_800_000_100)).await.unwrap();
+    let dialogs: Vec<_> = orphans.iter().map(|leg| leg.dialog.as_str()).collect();
+    assert_eq!(dialogs, ["dialog-1", "dialog-2", "dialog-3", "dialog-4"]);
+    assert_eq!(store.settle(&second, at(1_800_000_101)).await.unwrap(), []);
+    let mut cdrs = store.cdrs(9).await.unwrap();
+    cdrs.sort_by_key(|cdr| cdr.call);
+    let told: Vec<_> = cdrs.iter().map(|cdr| (cdr.connected_micros, cdr.charge)).collect();
+    let charges = ["0.10", "0.00", "0.05", "0.00"].map(money);
+    let micros = [10_000_000, 0, 5_000_000, 15_000_000];
+    assert_eq!(told, micros.into_iter().zip(charges).collect::<Vec<_>>());
+    assert!(cdrs.iter().all(|cdr| cdr.ending.label == "node_crashed"));
+    for zombie in [roll(1, 1, 20, 30), place(9, "acme", 30), answered(3, Some("acme"), 90)] {
+        let answer = one(&store, zombie).await;
+        assert!(
+            matches!(answer, Answer::Refused { refusal: CreditRefusal::Fenced, .. }),
+            "{answer:?}"
+        );
+    }
+    let late = one(&store, close(1, "acme", 25)).await;
+    assert!(matches!(late, Answer::Refused { refusal: CreditRefusal::Conflict, .. }));
+    sound(&store).await;
+}
+
+async fn a_call_is_explained_by_either_id(store: Store) {
+    funded(&store, &["acme"]).await;
+    let batch = [place(7, "acme", 30), roll(7, 1, 0, 30), roll(7, 2, 31, 30)];
+    store.commit(&batch, now()).await.unwrap();
+    let live = store.case("7@carrier.example").await.unwrap().unwrap();
+    assert_eq!(live.open.as_ref().map(|leg| leg.captured), Some(money("0.30")));
+    assert_eq!(live.holds.len(), 3);
+    one(&store, close(7, "acme", 33)).await;
+    let over = store.case(&CallId(7).to_string()).await.unwrap().unwrap();
+    assert_eq!(store.case("7@carrier.example").await.unwrap().as_ref(), Some(&over));
+    assert_eq!(over.cdr.as_ref().map(|cdr| cdr.charge), Some(money("0.33")));
+    assert_eq!(over.open, None);
+    let fates: Vec<_> = over.holds.iter().map(|hold| (hold.state, hold.captured)).collect();
+    let captured = |amount| (HoldState::Captured, money(amount));
+    let released = (HoldState::Released, Money::ZERO);
+    assert_eq!(fates, [captured("0.30"), captured("0.03"), released]);
+    let charged: Vec<_> = over.entries.iter().map(|entry| entry.amount).collect();
+    assert_eq!(charged, [money("-0.30"), money("-0.03")]);
+}
+
+async fn every_reading_of_nothing_is_empty(store: Store) {
+    assert_eq!(store.revision().await.unwrap(), 0);
+    assert_eq!(store.provision().await.unwrap(), Provision::default());
+    assert_eq!(store.cdrs(3).await.unwrap(), []);
+    assert_eq!(store.accounts().await.unwrap(), []);
+    assert_eq!(store.account(organization("acme").id).await.unwrap(), None);
+    assert_eq!(store.case("nothing").await.unwrap(), None);
+    assert_eq!(store.commit(&[], now()).await.unwrap(), []);
+    let unknown = one(&store, Command::Inquire { account: payer("acme") }).await;
+    assert!(
+        matches!(unknown, Answer::Refused { refusal: CreditRefusal::UnknownAccount, .. }),
+        "{unknown:?}"
+    );
+}
+
+async fn applying_twice_changes_nothing(store: Store) {
+    let change = world_of_acme();
+    assert_eq!(store.apply(&change).await.unwrap(), 1);
+    assert_eq!(store.apply(&change).await.unwrap(), 1);
+    let kept = store.provision().await.unwrap();
+    assert_eq!((kept.revision, store.revision().await.unwrap()), (1, 1));
+    assert_eq!(store.apply(&kept).await.unwrap(), 1);
+    assert_eq!(kept.meetings, change.meetings);
+    assert_eq!(kept.users, change.users);
+    assert_eq!(kept.numbers, change.numbers);
+    let mut other = change.clone();
+    other.meetings[0].announce = false;
+    other.users[0].licences.clear();
+    assert_eq!(store.apply(&other).await.unwrap(), 2);
+    let kept = store.provision().await.unwrap();
+    assert_eq!((kept.meetings, kept.users), (other.meetings, other.users));
+    let view = store.account(organization("acme").id).await.unwrap().unwrap();
+    assert_eq!((view.name.as_str(), view.available), ("acme", Money::ZERO));
+}
+
+async fn tariffs_are_replaced_by_scope(store: Store) {
+    let mut change = world_of_acme();
+    store.apply(&change).await.unwrap();
+    let list = change.tariffs[0].clone();
+    change.tariffs.truncate(1);
+    change.tariffs[0].number_prefix = "+39".to_owned();
+    store.apply(&change).await.unwrap();
+    let kept = store.provision().await.unwrap().tariffs;
+    assert_eq!(kept.iter().filter(|row| row.organization.is_none()).count(), 1);
+    assert_eq!(kept.iter().filter(|row| row.organization.is_some()).count(), 1);
+    assert!(!kept.contains(&list));
+}
+
+async fn a_contradiction_is_refused_whole(store: Store) {
+    let good = world_of_acme();
+    store.apply(&good).await.unwrap();
+    let before = store.provision().await.unwrap();
+    let mut wrong = Vec::new();
+    let mut change = good.clone();
+    change.organizations[0].currency = model::Currency::parse("USD").unwrap();
+    wrong.push((change, "currency"));
+    let mut change = good.clone();
+    change.meetings.push(change.meetings[0].clone());
+    change.meetings[1].id = model::MeetingId(9);
+    change.meetings[1].name = "weekly".to_owned();
+    wrong.push((change, "conference ID"));
+    let mut change = good.clone();
+    change.users.push(change.users[0].clone());
+    change.users[1].id = model::UserId(9);
+    wrong.push((change, "ada@acme.example"));
+    let mut change = good.clone();
+    change.numbers.push(change.numbers[0].clone());
+    change.numbers[1].id = model::NumberId(9);
+    wrong.push((change, "+390116543210"));
+    let mut change = good.clone();
+    change.meetings[0].organizer = model::UserId(404);
+    wrong.push((change, "does not exist"));
+    let mut change = good.clone();
+    change.tariffs.push(change.tariffs[0].clone());
+    wrong.push((change, "list price"));
+    for (change, told) in wrong {
+        let Err(Error::Invalid(text)) = store.apply(&change).await else {
+            panic!("{told} passed");
+        };
+        assert!(text.contains(told), "{text}");
+        assert_eq!(store.provision().await.unwrap(), before);
+    }
+}
+
+fn world_of_acme() -> Provision {
+    use model::record::{Licence, Meeting, NumberType, ServiceNumber, TariffRow, User};
+    let organization = organization("acme");
+    let user = User {
+        id: model::UserId::from_name("ada@acme.example"),
+        name: "ada@acme.example".to_owned(),
+        organization: organization.id,
+        licences: vec![Licence::PayPerMinute, Licence::Credits],
+        toll_free_allowed: true,
+    };
+    let meeting = Meeting {
+        id: model::MeetingId::from_name("daily"),
+        name: "daily".to_owned(),
+        organizer: user.id,
+        conference_id: model::Pin::parse("123456789").unwrap(),
+        participants_max: 50,
+        announce: true,
+    };
+    let number = ServiceNumber {
+        id: model::NumberId::from_name("+390116543210"),
+        did: "+390116543210".parse().unwrap(),
+        number_type: NumberType::Toll,
+        dedicated_to: Some(organization.id),
+        bound_to: Some(meeting.id),
+        country: "IT".to_owned(),
+        language: "en-US".to_owned(),
+    };
+    let list = TariffRow {
+        organization: None,
+        currency: organization.currency,
+        number_type: NumberType::Toll,
+        number_prefix: String::new(),
+        caller_prefix: String::new(),
+        rate: world::rate(),
+    };
+    let own = TariffRow { organization: Some(organization.id), ..list.clone() };
+    Provision {
+        revision: 0,
+        organizations: vec![organization],
+        users: vec![user],
+        numbers: vec![number],
+        meetings: vec![meeting],
+        tariffs: vec![list, own],
+    }
+}
