@@ -11,7 +11,7 @@ use crate::sender::Sender;
 
 /// The mean time between two reports (RFC 3550 §6.2).
 const INTERVAL: Duration = Duration::from_secs(5);
-/// Silence after which RTCP from another port or host is followed: it comes every 5 s or so.
+/// Silence after which RTCP from another host is followed: it comes every 5 s or so.
 const GAP: Duration = Duration::from_secs(12);
 
 /// Where RTCP goes.
@@ -57,8 +57,9 @@ impl Control {
 
     /// Whether RTCP on that route is followed; if so its address is where ours goes.
     pub(crate) fn follow(&mut self, route: Route, now: Instant) -> bool {
-        let follows =
-            self.learned.is_none_or(|(known, last)| known == route || now.since(last) >= GAP);
+        let follows = self.learned.is_none_or(|(known, last)| {
+            known.destination.ip() == route.destination.ip() || now.since(last) >= GAP
+        });
         if follows {
             self.learned = Some((route, now));
         }
@@ -166,13 +167,14 @@ mod tests {
     }
 
     #[test]
-    fn another_route_is_followed_after_a_gap_only() {
+    fn another_host_is_followed_after_a_gap_only() {
         let mut control = Control::new(7, Instant::START);
         let route =
             |address: &str| Route { destination: address.parse().unwrap(), own_socket: true };
         assert!(control.follow(route("192.0.2.1:5001"), Instant::START));
-        assert!(!control.follow(route("192.0.2.1:6001"), Instant::START + Duration::from_secs(11)));
-        assert!(control.follow(route("192.0.2.1:6001"), Instant::START + Duration::from_secs(12)));
+        assert!(control.follow(route("192.0.2.1:6001"), Instant::START));
+        assert!(!control.follow(route("192.0.2.7:5001"), Instant::START + Duration::from_secs(11)));
+        assert!(control.follow(route("192.0.2.7:5001"), Instant::START + Duration::from_secs(12)));
     }
 
     #[test]

@@ -177,7 +177,7 @@ fn speech_after_a_pause_begins_afresh() {
         let mut heard_again = 0;
         for tick in 0..600_u32 {
             let now = at_micros(u64::from(tick) * 20_000);
-            if tick < 50 || tick >= 550 {
+            if !(50..550).contains(&tick) {
                 playout.put(Codec::Pcmu, timestamp, &codes(timestamp, 160), true, now);
                 timestamp += if tick == 49 { step } else { 160 };
             }

@@ -1,0 +1,12 @@
+//! The media plane as its peers hear it: simulated phones around one worker, in simulated time.
+
+mod cut;
+mod digits;
+mod flow;
+mod fuzz;
+mod law;
+mod learning;
+mod life;
+mod mix;
+mod prompts;
+mod studio;

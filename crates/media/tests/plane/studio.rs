@@ -1,0 +1,292 @@
+//! One worker, its phones, and time in ticks.
+
+use std::collections::BTreeMap;
+use std::f64::consts::TAU;
+use std::io::Cursor;
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use media::command::Codec;
+use media::{
+    Batch, Command, Direction, Event, Flow, Library, LibraryBuilder, PortId, Prompt, Worker,
+};
+use model::{CallId, Instant, MeetingId};
+
+use crate::law;
+
+pub(crate) const TICK: Duration = Duration::from_millis(20);
+/// How many samples after it was sent a sample is heard: the margin of the playout, and a tick,
+/// since phones send just before one.
+pub(crate) const DELAY: usize = 240;
+
+/// Prompts of the test library: each is a constant, as many hundreds as its place, for 50 ms.
+pub(crate) fn library() -> Arc<Library> {
+    static LIBRARY: OnceLock<Arc<Library>> = OnceLock::new();
+    let build = || {
+        let mut builder = LibraryBuilder::default();
+        for (place, prompt) in Prompt::ALL.into_iter().enumerate() {
+            builder.add("en-US", prompt, &wav(&[level(place); 400])).expect("a recording");
+        }
+        Arc::new(builder.build().expect("all prompts"))
+    };
+    LIBRARY.get_or_init(build).clone()
+}
+
+/// The level of the prompt at a place of [`Prompt::ALL`].
+pub(crate) fn level(place: usize) -> i16 {
+    1_000 + 100 * place as i16
+}
+
+fn wav(samples: &[i16]) -> Vec<u8> {
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 8_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut bytes = Cursor::new(Vec::new());
+    let mut writer = hound::WavWriter::new(&mut bytes, spec).expect("memory takes it");
+    samples.iter().for_each(|&sample| writer.write_sample(sample).expect("memory takes it"));
+    writer.finalize().expect("memory takes it");
+    bytes.into_inner()
+}
+
+/// A peer: what it sends next, and what it got.
+pub(crate) struct Phone {
+    pub(crate) call: CallId,
+    pub(crate) port: PortId,
+    pub(crate) address: SocketAddr,
+    pub(crate) codec: Codec,
+    pub(crate) ssrc: u32,
+    pub(crate) sequence: u16,
+    pub(crate) timestamp: u32,
+    /// Samples heard, in order.
+    pub(crate) heard: Vec<i16>,
+    /// RTP packets: the tick of each, and the packet.
+    pub(crate) packets: Vec<(usize, Vec<u8>)>,
+    /// RTCP packets.
+    pub(crate) reports: Vec<(usize, Vec<u8>)>,
+}
+
+pub(crate) struct Studio {
+    pub(crate) worker: Worker,
+    pub(crate) now: Instant,
+    pub(crate) ticks: usize,
+    pub(crate) phones: Vec<Phone>,
+    pub(crate) events: Vec<Event>,
+    /// Datagrams to addresses that no phone has.
+    pub(crate) strayed: Vec<SocketAddr>,
+    batch: Batch,
+}
+
+impl Studio {
+    pub(crate) fn new() -> Self {
+        let mut studio = Self {
+            worker: Worker::new(library(), 200, 400, [7; 32]),
+            now: Instant { micros: 1_000_000 },
+            ticks: 0,
+            phones: Vec::new(),
+            events: Vec::new(),
+            strayed: Vec::new(),
+            batch: Batch::with_capacity(200),
+        };
+        studio.tick();
+        studio
+    }
+
+    /// Opens a leg with a plain µ-law flow and returns its place among the phones.
+    pub(crate) fn open(&mut self) -> usize {
+        self.open_with(|_| ())
+    }
+
+    /// Opens a leg; its flow can be changed before.
+    pub(crate) fn open_with(&mut self, change: impl FnOnce(&mut Flow)) -> usize {
+        let place = self.phones.len();
+        let mut flow = flow(place);
+        change(&mut flow);
+        let phone = Phone {
+            call: CallId(1_000 + place as u128),
+            port: PortId(place as u16),
+            address: flow.remote,
+            codec: flow.codec,
+            ssrc: 0x5000_0000 + place as u32,
+            sequence: 65_500,
+            timestamp: u32::MAX - 4_000,
+            heard: Vec::new(),
+            packets: Vec::new(),
+            reports: Vec::new(),
+        };
+        let (call, port) = (phone.call, phone.port);
+        self.phones.push(phone);
+        let ssrc = 0x1111_0000 * (place as u32 + 1);
+        self.command(Command::Open { call, port, flow, language: 0, ssrc });
+        place
+    }
+
+    /// Opens a leg and seats it in a room.
+    pub(crate) fn join(&mut self, room: u128) -> usize {
+        let phone = self.open();
+        self.seat(phone, room);
+        phone
+    }
+
+    pub(crate) fn command(&mut self, command: Command) {
+        self.worker.command(command, self.now);
+    }
+
+    pub(crate) fn seat(&mut self, phone: usize, room: u128) {
+        self.command(Command::Seat { call: self.call(phone), room: MeetingId(room) });
+    }
+
+    pub(crate) fn update(&mut self, phone: usize, change: impl FnOnce(&mut Flow)) {
+        let mut flow = flow(phone);
+        change(&mut flow);
+        self.command(Command::Update { call: self.call(phone), flow });
+    }
+
+    pub(crate) fn call(&self, phone: usize) -> CallId {
+        self.phones[phone].call
+    }
+
+    /// Sends samples as one packet, from the phone's own address.
+    pub(crate) fn say(&mut self, phone: usize, samples: &[i16]) {
+        let codec = self.phones[phone].codec;
+        let codes: Vec<u8> = samples.iter().map(|&sample| law::encode(codec, sample)).collect();
+        self.send(phone, &codes);
+    }
+
+    /// Sends code words as one packet, from the phone's own address.
+    pub(crate) fn send(&mut self, phone: usize, codes: &[u8]) {
+        let phone = &mut self.phones[phone];
+        let kind = match phone.codec {
+            Codec::Pcmu => 0,
+            Codec::Pcma => 8,
+        };
+        let packet = rtp(kind, phone.sequence, phone.timestamp, phone.ssrc, codes);
+        phone.sequence = phone.sequence.wrapping_add(1);
+        phone.timestamp = phone.timestamp.wrapping_add(codes.len() as u32);
+        self.worker.receive(phone.port, false, phone.address, &packet, self.now + TICK);
+    }
+
+    /// Lets somebody send any datagram to a phone's port.
+    pub(crate) fn inject(&mut self, phone: usize, rtcp: bool, from: &str, datagram: &[u8]) {
+        let (port, from) = (self.phones[phone].port, from.parse().expect("an address"));
+        self.worker.receive(port, rtcp, from, datagram, self.now + TICK);
+    }
+
+    /// Moves time by a tick, and gives every phone what is sent to it.
+    pub(crate) fn tick(&mut self) {
+        self.now = self.now + TICK;
+        self.ticks += 1;
+        self.batch.clear();
+        self.worker.tick(self.now, &mut self.batch);
+        let ports: BTreeMap<PortId, usize> =
+            self.phones.iter().enumerate().map(|(place, phone)| (phone.port, place)).collect();
+        for outgoing in self.batch.iter() {
+            let phone = &mut self.phones[ports[&outgoing.port]];
+            if outgoing.payload[1] >= 200 {
+                phone.reports.push((self.ticks, outgoing.payload.to_vec()));
+                continue;
+            }
+            if outgoing.destination != phone.address {
+                self.strayed.push(outgoing.destination);
+                continue;
+            }
+            let codec = if outgoing.payload[1] & 0x7f == 0 { Codec::Pcmu } else { Codec::Pcma };
+            let codes = outgoing.payload[12..].iter();
+            phone.heard.extend(codes.map(|&code| law::decode(codec, code)));
+            phone.packets.push((self.ticks, outgoing.payload.to_vec()));
+        }
+        while let Some(event) = self.worker.poll_event() {
+            self.events.push(event);
+        }
+    }
+
+    /// Lets phones speak for some ticks: `voice` makes each one's samples of a tick.
+    pub(crate) fn talk(
+        &mut self,
+        ticks: usize,
+        phones: &[usize],
+        voice: impl Fn(usize, usize) -> Vec<i16>,
+    ) {
+        for tick in 0..ticks {
+            for &phone in phones {
+                self.say(phone, &voice(phone, tick));
+            }
+            self.tick();
+        }
+    }
+
+    /// Forgets what phones heard and what happened.
+    pub(crate) fn forget(&mut self) {
+        for phone in &mut self.phones {
+            phone.heard.clear();
+            phone.packets.clear();
+            phone.reports.clear();
+        }
+        self.events.clear();
+        self.strayed.clear();
+    }
+
+    /// The keys told for a phone.
+    pub(crate) fn keys(&self, phone: usize) -> String {
+        let call = self.call(phone);
+        self.events
+            .iter()
+            .filter_map(|event| {
+                let Event::Digit { call: whose, digit } = event else { return None };
+                (*whose == call).then_some(char::from(*digit))
+            })
+            .collect()
+    }
+}
+
+/// What the phone at that place agrees on: µ-law, 20 ms, events as 101.
+pub(crate) fn flow(place: usize) -> Flow {
+    let port = 10_000 + 2 * place as u16;
+    Flow {
+        codec: Codec::Pcmu,
+        ptime: TICK,
+        digits_in: Some(101),
+        comfort_noise: true,
+        remote: SocketAddr::new([192, 0, 2, 1].into(), port),
+        remote_rtcp: Some(SocketAddr::new([192, 0, 2, 1].into(), port + 1)),
+        direction: Direction::SendRecv,
+        held: false,
+        sources: vec!["192.0.2.0/24".parse().expect("an address")],
+    }
+}
+
+pub(crate) fn rtp(kind: u8, sequence: u16, timestamp: u32, ssrc: u32, payload: &[u8]) -> Vec<u8> {
+    let mut packet = vec![0x80, kind];
+    packet.extend(sequence.to_be_bytes());
+    packet.extend(timestamp.to_be_bytes());
+    packet.extend(ssrc.to_be_bytes());
+    packet.extend(payload);
+    packet
+}
+
+/// One tick of a tone.
+pub(crate) fn tone(hertz: u32, tick: usize) -> Vec<i16> {
+    (0..160)
+        .map(|offset| {
+            let second = (tick * 160 + offset) as f64 / 8_000.0;
+            ((second * f64::from(hertz) * TAU).sin() * 6_000.0) as i16
+        })
+        .collect()
+}
+
+/// The level of a frequency in dB against a tone of [`tone`], by the Goertzel algorithm.
+pub(crate) fn decibels(samples: &[i16], hertz: u32) -> f64 {
+    let turn = 2.0 * (TAU * f64::from(hertz) / 8_000.0).cos();
+    let (mut last, mut before) = (0.0, 0.0);
+    for &sample in samples {
+        let next = f64::from(sample) + turn * last - before;
+        before = last;
+        last = next;
+    }
+    let power = last * last + before * before - turn * last * before;
+    let amplitude = 2.0 * power.max(0.0).sqrt() / samples.len() as f64;
+    20.0 * (amplitude / 6_000.0).max(1e-9).log10()
+}
