@@ -303,11 +303,11 @@ fn about(entry: &Entry) -> String {
 }
 
 /// Reads a day (its first moment in UTC) or a moment with its offset.
-fn moment(text: &str) -> Result<UnixTime, String> {
+fn moment(text: &str) -> Result<UnixTime> {
     let day = text.parse::<Date>().ok().and_then(|day| day.to_zoned(TimeZone::UTC).ok());
     let at = day.map(|day| day.timestamp()).or_else(|| text.parse::<Timestamp>().ok());
     at.map(|at| UnixTime { micros: at.as_microsecond() })
-        .ok_or_else(|| "write a day like 2026-11-01 or a moment like 2026-11-01T12:00:00Z".into())
+        .context("write a day like 2026-11-01 or a moment like 2026-11-01T12:00:00Z")
 }
 
 #[cfg(test)]

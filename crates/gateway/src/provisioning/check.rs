@@ -246,26 +246,27 @@ impl<'a> Reading<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Names(BTreeMap<String, usize>);
 
+/// Most members of a range.
+const RANGE_MEMBERS: u32 = 10_000;
+
+/// Says what a range is, where a text is none.
+pub(super) fn no_range(text: &str) -> String {
+    format!("{text:?} is not a range; write it like 1000-1399, at most {RANGE_MEMBERS} members")
+}
+
 /// Reads a range of digits of equal length, `1000-1399`, as its members.
-///
-/// # Errors
-/// A sentence that says what is allowed.
-pub(super) fn range(text: &str) -> Result<Vec<String>, String> {
-    const MOST: u32 = 10_000;
-    let wrong =
-        || format!("{text:?} is not a range; write it like 1000-1399, at most {MOST} members");
-    let (first, last) = text.split_once('-').ok_or_else(wrong)?;
+pub(super) fn range(text: &str) -> Option<Vec<String>> {
+    let (first, last) = text.split_once('-')?;
     let digits = |end: &str| !end.is_empty() && end.bytes().all(|b| b.is_ascii_digit());
     let width = first.len();
     if !digits(first) || !digits(last) || width != last.len() || width > 9 {
-        return Err(wrong());
+        return None;
     }
-    let first: u32 = first.parse().map_err(|_| wrong())?;
-    let last: u32 = last.parse().map_err(|_| wrong())?;
-    if last < first || last - first >= MOST {
-        return Err(wrong());
+    let (first, last): (u32, u32) = (first.parse().ok()?, last.parse().ok()?);
+    if last < first || last - first >= RANGE_MEMBERS {
+        return None;
     }
-    Ok((first..=last).map(|member| format!("{member:0width$}")).collect())
+    Some((first..=last).map(|member| format!("{member:0width$}")).collect())
 }
 
 #[cfg(test)]
@@ -280,7 +281,7 @@ mod tests {
     #[test]
     fn what_is_no_range_is_refused() {
         for text in ["", "1000", "10-9", "9-10", "a-b", "0000-9999-", "000000-999999", "-5-7"] {
-            assert!(range(text).is_err(), "{text}");
+            assert!(range(text).is_none(), "{text}");
         }
     }
 }

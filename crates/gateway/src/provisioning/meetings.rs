@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use model::record::Meeting;
 use model::{MeetingId, Pin, UserId, limits};
 
-use super::check::{Names, Reading, range};
+use super::check::{Names, Reading, no_range, range};
 use super::conference_id::Draw;
 use super::shape::{self, Text};
 
@@ -24,8 +24,11 @@ type Taken = BTreeMap<Pin, String>;
 impl Reading<'_> {
     /// Reads the meetings. IDs that the file chooses are known before the first is drawn.
     pub(super) fn meetings(&mut self, shapes: &[shape::Meeting], ids: &mut Draw) -> Vec<Meeting> {
-        let chosen = shapes.iter().filter_map(|shape| shape.conference_id.as_ref());
-        chosen.filter_map(|id| Pin::parse(id.get_ref()).ok()).for_each(|id| ids.take(id));
+        let single = shapes.iter().filter_map(|shape| shape.conference_id.as_ref());
+        let ranges = shapes.iter().filter_map(|shape| shape.conference_ids.as_ref());
+        let members = ranges.filter_map(|ids| range(ids.get_ref())).flatten();
+        let chosen = single.map(|id| id.get_ref().clone()).chain(members);
+        chosen.filter_map(|id| Pin::parse(&id).ok()).for_each(|id| ids.take(id));
         let mut taken = self.taken_by_others(shapes);
         let mut names = Names::default();
         let mut meetings = Vec::new();
@@ -90,20 +93,22 @@ impl Reading<'_> {
             self.problem("meeting.name", &shape.name, message);
             return Vec::new();
         }
-        let members = match range(ids.get_ref()) {
-            Ok(members) => members,
-            Err(message) => {
-                self.problem("meeting.conference_ids", ids, message);
-                return Vec::new();
+        let Some(members) = range(ids.get_ref()) else {
+            self.problem("meeting.conference_ids", ids, no_range(ids.get_ref()));
+            return Vec::new();
+        };
+        let mut named = Vec::new();
+        for id in members {
+            let name = pattern.replace(MEMBER, &id);
+            let fits = self.check_name("meeting.name", &shape.name, &name);
+            if fits
+                .and_then(|()| self.only_once("meeting.name", &shape.name, &name, names))
+                .is_some()
+            {
+                named.push((name, Some((id, ids))));
             }
-        };
-        let named = members.into_iter().map(|id| (pattern.replace(MEMBER, &id), Some((id, ids))));
-        let fits = |(name, _): &(String, _)| {
-            self.check_name("meeting.name", &shape.name, name)?;
-            self.only_once("meeting.name", &shape.name, name, names)
-        };
-        let mut fits = fits;
-        named.filter(|member| fits(member).is_some()).collect()
+        }
+        named
     }
 
     fn conference_id(

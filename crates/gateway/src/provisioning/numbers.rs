@@ -3,7 +3,7 @@
 use model::record::ServiceNumber;
 use model::{Did, E164, LocalNumber, MeetingId, NumberId, OrganizationId};
 
-use super::check::{Names, Reading, range};
+use super::check::{Names, Reading, no_range, range};
 use super::meetings::MEMBER;
 use super::shape::{self, Text};
 
@@ -62,9 +62,10 @@ impl Reading<'_> {
         };
         let mut dids = Vec::new();
         for member in members {
-            let read = self.did(at, &member, shape.local);
-            let fresh = |did: &Did| self.only_once("number.number", at, &did.full(), names);
-            if let Some(did) = read.filter(|did| { fresh }(did).is_some()) {
+            let Some(did) = self.did(at, &member, shape.local) else {
+                continue;
+            };
+            if self.only_once("number.number", at, &did.full(), names).is_some() {
                 dids.push((did, member));
             }
         }
@@ -77,8 +78,8 @@ impl Reading<'_> {
             self.problem("number.numbers", many, message);
             return Vec::new();
         }
-        range(many.get_ref()).unwrap_or_else(|message| {
-            self.problem("number.numbers", many, message);
+        range(many.get_ref()).unwrap_or_else(|| {
+            self.problem("number.numbers", many, no_range(many.get_ref()));
             Vec::new()
         })
     }
