@@ -2,8 +2,58 @@
 
 /// Says what a label of `Ending` means.
 pub(super) fn of(label: &str) -> &'static str {
-    match label {
+    refused(label).or_else(|| ended(label)).unwrap_or("an ending that this version does not know")
+}
+
+fn ended(label: &str) -> Option<&'static str> {
+    Some(match label {
         "caller_hung_up" => "the caller hung up",
-        _ => "no words for it yet",
-    }
+        "cancelled" => "the caller gave up before the answer",
+        "credit_exhausted" => {
+            "the paid time ended and the account had no more credit: the leg was warned, then cut \
+             at the end of what it had paid for"
+        }
+        "store_lost" => {
+            "the store did not answer, so no more time could be paid for: the leg went on to the \
+             end of what it had paid for"
+        }
+        "no_ack" => "the carrier never acknowledged the answer (no ACK within 32 s)",
+        "session_expired" => "the carrier let the session timer run out (RFC 4028)",
+        "peer_gone" => {
+            "neither RTP nor RTCP came and the carrier no longer knew the call; billed to the last \
+             sign of life"
+        }
+        "drained" => "the node was being stopped and the time for its last calls was over",
+        "operator_hung_up" => "an operator ended it through the API",
+        "panicked" => "a fault of ours in this one call ended it; please report it with the log",
+        "fenced" => "another process had settled this node's legs, so it stopped serving them",
+        "node_crashed" => {
+            "the node died; at its next start the leg was settled by the last heartbeat and the \
+             carrier got a BYE"
+        }
+        _ => return None,
+    })
+}
+
+fn refused(label: &str) -> Option<&'static str> {
+    Some(match label {
+        "unknown_number" => "nobody answers the dialled number: it is not provisioned",
+        "not_licensed" => {
+            "the meeting's organizer holds no licence for this kind of call, or may not use credits"
+        }
+        "toll_free_disabled" => "the organizer does not admit toll-free callers",
+        "insufficient_credit" => "what was available did not cover the first increment",
+        "no_tariff" => "no tariff has a price for this number and caller",
+        "unknown_conference_id" => "every conference ID that was keyed in was wrong",
+        "identification_timeout" => "no conference ID was keyed in within the time allowed",
+        "meeting_full" => "the meeting had its most participants",
+        "store_unavailable" => "the store did not answer, so nothing could be held",
+        "media_unacceptable" => "the offer had no codec in common, or a forbidden media address",
+        "malformed_sdp" => "the body of the INVITE was not a session description",
+        "trunk_rate" => "the trunk sent more calls a second than it may",
+        "trunk_full" => "the trunk had its most calls at once",
+        "node_full" => "the node had its most calls, or no RTP port was free",
+        "draining" => "the node takes no new calls while it is being stopped",
+        _ => return None,
+    })
 }
