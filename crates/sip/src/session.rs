@@ -144,26 +144,29 @@ impl Endpoint {
         before
     }
 
-    /// Forgets a call: whatever still waits on it is answered or stopped.
-    pub(crate) fn remove(&mut self, id: CallId, now: Instant) -> Option<Call> {
+    /// Forgets a call, its timers and names.
+    pub(crate) fn remove(&mut self, id: CallId) -> Option<Call> {
         self.watch(id, None);
         self.wind(id, None);
         let call = self.calls.remove(&id)?;
         self.tags.remove(&call.dialog.id.local_tag);
         self.trunks.release(call.trunk);
         self.unmark(&call.mark);
-        match &call.phase {
-            Phase::Ringing { invite, .. } => {
-                self.answer_invite(*invite, 487, &Lines::new(), None, now);
-            }
-            Phase::Live(live) => match live.asked.as_ref().map(|asked| asked.by) {
-                Some(By::Invite(serial)) => {
-                    self.answer_invite(serial, 487, &Lines::new(), None, now);
-                }
-                Some(By::Update(serial)) => self.finish(serial, 487, &Lines::new(), None, now),
-                None => {}
-            },
-        }
         Some(call)
+    }
+
+    /// Answers 487 to whatever an ended call had not answered (RFC 3261 §15.1.2).
+    pub(crate) fn dismiss(&mut self, call: &Call, now: Instant) {
+        let pending = match &call.phase {
+            Phase::Ringing { invite, .. } => Some(By::Invite(*invite)),
+            Phase::Live(live) => live.asked.as_ref().map(|asked| asked.by),
+        };
+        match pending {
+            Some(By::Invite(serial)) => {
+                self.answer_invite(serial, 487, &Lines::new(), None, now);
+            }
+            Some(By::Update(serial)) => self.finish(serial, 487, &Lines::new(), None, now),
+            None => {}
+        }
     }
 }

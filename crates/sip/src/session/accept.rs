@@ -47,7 +47,7 @@ impl Endpoint {
         let Some((invite, _)) = self.ringing(call) else { return };
         let status = if (300..700).contains(&refusal.status) { refusal.status } else { 500 };
         self.answer_invite(invite, status, &refusal.lines(), None, now);
-        self.remove(call, now);
+        self.remove(call);
     }
 
     /// Sends 200 OK, and repeats it until the ACK.

@@ -19,7 +19,8 @@ impl Endpoint {
     pub(crate) fn on_bye(&mut self, arrival: &Arrival<'_>, call: CallId, tag: &str) {
         self.serve(arrival, tag, 200, &Lines::new());
         let q850 = arrival.request.message.all(Name::Reason).find_map(header::q850);
-        let Some(gone) = self.remove(call, arrival.now) else { return };
+        let Some(gone) = self.remove(call) else { return };
+        self.dismiss(&gone, arrival.now);
         self.emit(match gone.phase {
             Phase::Live(_) => Event::HungUp { call, q850 },
             Phase::Ringing { .. } => Event::Cancelled { call },
@@ -49,7 +50,9 @@ impl Endpoint {
             extra.push("Reason", &reason(cause));
         }
         self.ask_inside(call, Method::Bye, Purpose::Bye, &extra, now);
-        self.remove(call, now);
+        if let Some(gone) = self.remove(call) {
+            self.dismiss(&gone, now);
+        }
     }
 
     /// Ends a dialog of an earlier process. The peer may have sent more since the record was

@@ -24,15 +24,15 @@ impl Endpoint {
         if !open {
             return;
         }
+        self.answer_invite(serial, 487, &Lines::new(), None, arrival.now);
         let Some(call) = self.calls.get_mut(&id) else { return };
         match &mut call.phase {
             Phase::Ringing { .. } => {
-                self.remove(id, arrival.now);
+                self.remove(id);
                 self.emit(Event::Cancelled { call: id });
             }
             Phase::Live(live) => {
                 live.asked.take_if(|asked| asked.by == By::Invite(serial));
-                self.answer_invite(serial, 487, &Lines::new(), None, arrival.now);
             }
         }
     }

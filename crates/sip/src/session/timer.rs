@@ -234,7 +234,9 @@ impl Endpoint {
     fn lose_peer(&mut self, call: CallId, status: u16, now: Instant) {
         if status == 481 {
             // It has no dialog that a BYE could end.
-            self.remove(call, now);
+            if let Some(gone) = self.remove(call) {
+                self.dismiss(&gone, now);
+            }
             return self.emit(Event::Lost { call, loss: Loss::PeerGone });
         }
         self.lose(call, Loss::PeerGone, now);

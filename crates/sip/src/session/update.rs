@@ -3,6 +3,7 @@
 use model::CallId;
 
 use crate::endpoint::{Endpoint, Event};
+use crate::message::wire::Lines;
 use crate::receive::Arrival;
 use crate::session::By;
 use crate::session::invite::description;
@@ -24,9 +25,10 @@ impl Endpoint {
         }
         match self.examine_change(arrival, call) {
             Ok(terms) => {
-                if let Some(serial) = self.admit(arrival, tag) {
-                    self.propose(arrival, call, By::Update(serial), offer, terms);
-                }
+                let Some(serial) = self.admit(arrival, tag) else {
+                    return self.deny(arrival, 500, &Lines::new());
+                };
+                self.propose(arrival, call, By::Update(serial), offer, terms);
             }
             Err((status, extra)) => {
                 self.serve(arrival, tag, status, &extra);
