@@ -1,0 +1,18 @@
+//! The real binary on loopback, called by SIPp with `sipp-scenarios/`: each test asserts on what
+//! SIPp saw, and afterwards on records, ledger and metrics.
+
+#[path = "harness/mod.rs"]
+mod harness;
+
+#[path = "end_to_end/charging.rs"]
+mod charging;
+#[path = "end_to_end/faults.rs"]
+mod faults;
+#[path = "end_to_end/joining.rs"]
+mod joining;
+#[path = "end_to_end/privacy.rs"]
+mod privacy;
+#[path = "end_to_end/refusing.rs"]
+mod refusing;
+#[path = "end_to_end/signalling.rs"]
+mod signalling;

@@ -1,0 +1,33 @@
+//! Ports on loopback that no other test of this run gets, below those that the system hands out.
+
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::process;
+use std::sync::atomic::{AtomicU16, Ordering};
+
+const FIRST: u16 = 10_000;
+const LAST: u16 = 32_000;
+
+static NEXT: AtomicU16 = AtomicU16::new(0);
+
+/// Returns the first, even one of `count` ports in a row that are free.
+///
+/// # Panics
+/// If there is no such row.
+pub(crate) fn row(count: u16) -> u16 {
+    let count = count.next_multiple_of(2);
+    let span = LAST - FIRST;
+    let seed = u16::try_from(process::id() % 40).unwrap_or(0) * 500;
+    for _ in 0..1_000 {
+        let offset = NEXT.fetch_add(count, Ordering::Relaxed);
+        let first = FIRST + (seed.wrapping_add(offset) % (span - count)) / 2 * 2;
+        if (first..first + count).all(free) {
+            return first;
+        }
+    }
+    panic!("no {count} ports in a row are free");
+}
+
+fn free(port: u16) -> bool {
+    UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok()
+        && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+}

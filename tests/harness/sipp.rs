@@ -1,0 +1,203 @@
+//! SIPp, one call at a time, with a scenario of `sipp-scenarios/`.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::clock::{secs, wait_for};
+use super::phone::Phone;
+use super::ports;
+
+/// Where SIPp's own media sockets lie above its SIP port, and the phone's above those.
+const MEDIA: u16 = 10;
+const PHONE: u16 = MEDIA + 4;
+const PORTS: u16 = 20;
+
+/// A call that SIPp is to make.
+#[derive(Debug)]
+pub(crate) struct Call {
+    scenario: &'static str,
+    target: SocketAddr,
+    from: &'static str,
+    number: &'static str,
+    stay: Duration,
+    limit: Duration,
+}
+
+impl Call {
+    /// Plans a call from the trunk's address.
+    pub(crate) fn new(scenario: &'static str, number: &'static str, target: SocketAddr) -> Self {
+        let (stay, limit) = (secs(1), secs(60));
+        Self { scenario, target, from: "127.0.0.2", number, stay, limit }
+    }
+
+    /// Plans how long the caller stays.
+    pub(crate) fn stay(mut self, stay: Duration) -> Self {
+        self.stay = stay;
+        self
+    }
+
+    /// Plans when to give up.
+    pub(crate) fn limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// Plans to call from another address.
+    pub(crate) fn from(mut self, address: &'static str) -> Self {
+        self.from = address;
+        self
+    }
+
+    /// Dials, with a phone on the media port.
+    pub(crate) fn dial(self) -> Dialled {
+        let first = ports::row(PORTS);
+        let phone = Phone::on(self.from, first + PHONE);
+        Dialled { phone, sipp: self.start(first) }
+    }
+
+    /// Dials, with nobody on the media port: no RTP is ever sent.
+    pub(crate) fn dial_without_phone(self) -> Sipp {
+        let first = ports::row(PORTS);
+        self.start(first)
+    }
+
+    fn start(self, first: u16) -> Sipp {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let scenarios = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sipp-scenarios");
+        let errors = folder.path().join("errors.log");
+        let messages = folder.path().join("messages.log");
+        let child = Command::new("sipp")
+            .arg(self.target.to_string())
+            .arg("-sf")
+            .arg(scenarios.join(self.scenario))
+            .args(["-s", self.number, "-i", self.from, "-m", "1", "-nostdin"])
+            .args(["-p", &first.to_string(), "-mp", &(first + MEDIA).to_string()])
+            .args(["-cp", &(first + 2).to_string()])
+            .args(["-d", &self.stay.as_millis().to_string()])
+            .args(["-timeout", &format!("{}s", self.limit.as_secs()), "-timeout_error"])
+            .args(["-cid_str", &format!("%u-{first}@%s")])
+            .arg("-trace_err")
+            .arg("-error_file")
+            .arg(&errors)
+            .arg("-trace_msg")
+            .arg("-message_file")
+            .arg(&messages)
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("SIPp is installed (Debian: sip-tester)");
+        let call_id = format!("1-{first}@{}", self.from);
+        Sipp { child, folder, call_id, scenario: self.scenario, limit: self.limit }
+    }
+}
+
+/// A call being made, with the phone that talks and listens in it.
+#[derive(Debug)]
+pub(crate) struct Dialled {
+    pub(crate) phone: Phone,
+    pub(crate) sipp: Sipp,
+}
+
+/// SIPp at work.
+#[derive(Debug)]
+pub(crate) struct Sipp {
+    child: Child,
+    folder: TempDir,
+    /// The Call-ID of its call.
+    pub(crate) call_id: String,
+    scenario: &'static str,
+    limit: Duration,
+}
+
+impl Sipp {
+    /// Waits for its end and asserts that everything went as the scenario says.
+    pub(crate) fn succeed(mut self) -> Trace {
+        let status = self.wait();
+        let (messages, errors) = (self.read("messages.log"), self.read("errors.log"));
+        assert!(status.success(), "{}: {status}\n{errors}\n{messages}", self.scenario);
+        Trace::of(&messages)
+    }
+
+    /// Waits for its end; `None` if something went otherwise than the scenario says.
+    pub(crate) fn ended(mut self) -> Option<Trace> {
+        let status = self.wait();
+        status.success().then(|| Trace::of(&self.read("messages.log")))
+    }
+
+    fn wait(&mut self) -> ExitStatus {
+        let limit = self.limit + secs(10);
+        wait_for("SIPp", limit, || self.child.try_wait().expect("it is a child"))
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.folder.path().join(name)).unwrap_or_default()
+    }
+}
+
+impl Drop for Sipp {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// What went over the wire, in order.
+#[derive(Debug)]
+pub(crate) struct Trace(Vec<Message>);
+
+/// One message with the second of the day at which SIPp saw it.
+#[derive(Debug, Clone)]
+pub(crate) struct Message {
+    pub(crate) at: f64,
+    pub(crate) sent: bool,
+    pub(crate) text: String,
+}
+
+impl Trace {
+    fn of(log: &str) -> Self {
+        let parts = log.split("-----------------------------------------------").skip(1);
+        Self(parts.filter_map(message).collect())
+    }
+
+    /// Returns the first message received that starts so.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub(crate) fn received(&self, start: &str) -> &Message {
+        let mut received = self.0.iter().filter(|message| !message.sent);
+        let found = received.find(|message| message.text.starts_with(start));
+        found.unwrap_or_else(|| panic!("{start} never came: {self:#?}"))
+    }
+
+    /// Returns how many messages received start so.
+    pub(crate) fn count(&self, start: &str) -> usize {
+        let received = self.0.iter().filter(|message| !message.sent);
+        received.filter(|message| message.text.starts_with(start)).count()
+    }
+
+    /// Returns the seconds from our 200 to the first BYE, whoever sent it.
+    pub(crate) fn connected(&self) -> f64 {
+        let bye = self.0.iter().find(|message| message.text.starts_with("BYE "));
+        let end = bye.expect("the call ended").at;
+        end - self.received("SIP/2.0 200").at
+    }
+}
+
+/// Reads one part of SIPp's log: a date and time, a line about it, the message.
+fn message(part: &str) -> Option<Message> {
+    let mut lines = part.trim_start().splitn(3, '\n');
+    let time = lines.next()?.split_whitespace().nth(1)?;
+    let sent = lines.next()?.contains("sent");
+    let text = lines.next()?.trim_start().to_owned();
+    let mut units = time.split(':').map(|unit| unit.parse::<f64>().ok());
+    let at = units.next()?? * 3600.0 + units.next()?? * 60.0 + units.next()??;
+    Some(Message { at, sent, text })
+}

@@ -1,0 +1,267 @@
+//! A running `tollgate serve` with a folder and ports of its own.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::book::Book;
+use super::clock::{secs, wait_for};
+use super::site::{Site, TOKEN};
+use super::{binary, ports};
+
+/// Ports of one instance: SIP, HTTP, RTP pairs.
+pub(crate) const PORTS: u16 = 100;
+
+/// The binary, configured, provisioned and serving; killed when dropped.
+#[derive(Debug)]
+pub(crate) struct Tollgate {
+    folder: TempDir,
+    first_port: u16,
+    process: Option<Child>,
+}
+
+impl Tollgate {
+    /// Writes the site's files, provisions, and serves until ready.
+    pub(crate) fn serve(site: &Site) -> Self {
+        let mut tollgate = Self::prepare(site);
+        tollgate.start();
+        tollgate
+    }
+
+    /// Provisions, adds credit to an organization, and serves until ready.
+    pub(crate) fn funded(site: &Site, organization: &str, amount: &str) -> Self {
+        let mut tollgate = Self::prepare(site);
+        tollgate.top_up(organization, amount, "first");
+        tollgate.start();
+        tollgate
+    }
+
+    /// Writes the site's files and provisions.
+    pub(crate) fn prepare(site: &Site) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let first_port = ports::row(PORTS);
+        let tollgate = Self { folder, first_port, process: None };
+        let config = site.config(first_port, tollgate.folder.path());
+        fs::write(tollgate.config(), config).expect("the folder is writable");
+        tollgate.provision(&site.provision);
+        tollgate
+    }
+
+    /// Applies what is provisioned.
+    pub(crate) fn provision(&self, text: &str) {
+        let file = self.folder.path().join("provision.toml");
+        fs::write(&file, text).expect("the folder is writable");
+        let file = file.to_string_lossy().into_owned();
+        expect_success(&self.command(&["apply", &file]));
+    }
+
+    /// Adds credit to an organization: an amount as text, a reference.
+    pub(crate) fn top_up(&self, organization: &str, amount: &str, reference: &str) {
+        let order = ["credits", "top-up", organization, amount, "--reference", reference];
+        expect_success(&self.command(&order));
+    }
+
+    /// Serves, and waits until ready.
+    pub(crate) fn start(&mut self) {
+        let mut child = self.spawn();
+        wait_for("readiness", secs(30), || {
+            if let Ok(Some(status)) = child.try_wait() {
+                panic!("tollgate ended: {status}\n{}", self.log());
+            }
+            self.get("/readyz").filter(|answer| answer.status == 200)
+        });
+        self.process = Some(child);
+    }
+
+    /// Starts a process that serves, without waiting for anything; it belongs to the caller.
+    pub(crate) fn spawn(&self) -> Child {
+        let log = File::options().create(true).append(true).open(self.log_file());
+        let log = log.expect("the folder is writable");
+        let errors = log.try_clone().expect("a file can be opened twice");
+        Command::new(binary::tollgate())
+            .args(["serve", "--config"])
+            .arg(self.config())
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null())
+            .stdout(log)
+            .stderr(errors)
+            .spawn()
+            .expect("tollgate starts")
+    }
+
+    /// Runs a subcommand to its end.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Output {
+        Command::new(binary::tollgate())
+            .args(arguments)
+            .arg("--config")
+            .arg(self.config())
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null())
+            .output()
+            .expect("tollgate starts")
+    }
+
+    /// Kills it as a crash would (SIGKILL).
+    pub(crate) fn kill(&mut self) {
+        let mut child = self.process.take().expect("it is running");
+        child.kill().expect("a child can be killed");
+        child.wait().expect("a child can be waited for");
+    }
+
+    /// Asks it to drain (SIGTERM).
+    pub(crate) fn terminate(&self) {
+        let child = self.process.as_ref().expect("it is running");
+        let pid = child.id().to_string();
+        let sent = Command::new("kill").args(["-TERM", &pid]).status().expect("kill is there");
+        assert!(sent.success());
+    }
+
+    /// Waits for its end.
+    pub(crate) fn ended(&mut self, limit: Duration) -> ExitStatus {
+        let mut child = self.process.take().expect("it is running");
+        wait_for("the end of tollgate", limit, || child.try_wait().expect("it is a child"))
+    }
+
+    /// Ends it in order: drained, charged, exit status 0.
+    pub(crate) fn stop(&mut self) {
+        self.terminate();
+        let status = self.ended(secs(20));
+        assert!(status.success(), "{status}\n{}", self.log());
+    }
+
+    /// Whether it is running.
+    pub(crate) fn alive(&mut self) -> bool {
+        self.process.as_mut().is_some_and(|child| child.try_wait().is_ok_and(|end| end.is_none()))
+    }
+
+    /// Returns the address of its SIP listener.
+    pub(crate) fn sip(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.first_port).into()
+    }
+
+    /// Returns the address of its HTTP listener.
+    pub(crate) fn http(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.first_port + 1).into()
+    }
+
+    /// Returns its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.as_ref().expect("it is running").id()
+    }
+
+    /// Asks its HTTP listener, token and all; `None` if nobody listens.
+    pub(crate) fn get(&self, path: &str) -> Option<Answer> {
+        let mut stream = TcpStream::connect_timeout(&self.http(), secs(2)).ok()?;
+        stream.set_read_timeout(Some(secs(5))).ok()?;
+        let ask = format!(
+            "GET {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {TOKEN}\r\n\
+             Connection: close\r\n\r\n",
+            self.http()
+        );
+        stream.write_all(ask.as_bytes()).ok()?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text).ok()?;
+        let status = text.split_whitespace().nth(1)?.parse().ok()?;
+        let body = text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned())?;
+        Some(Answer { status, body })
+    }
+
+    /// Returns the sum of a metric over the series that carry all of `labels` (`name="value"`); 0
+    /// if there is none.
+    pub(crate) fn metric(&self, name: &str, labels: &[&str]) -> f64 {
+        let page = self.get("/metrics").expect("metrics are served").body;
+        let series = page.lines().filter_map(|line| line.strip_prefix(name));
+        let named = series.filter(|rest| rest.starts_with(['{', ' ']));
+        let labelled = named.filter(|rest| labels.iter().all(|label| rest.contains(label)));
+        labelled.filter_map(|rest| rest.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+    }
+
+    /// Returns the live calls as `/v1/calls` shows them.
+    pub(crate) fn live(&self) -> Vec<serde_json::Value> {
+        let answer = self.get("/v1/calls").expect("the API is served");
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        serde_json::from_str(&answer.body).expect("the API writes JSON")
+    }
+
+    /// Returns the state names of the live calls, sorted.
+    pub(crate) fn states(&self) -> Vec<String> {
+        let live = self.live();
+        let mut states: Vec<_> =
+            live.iter().map(|call| call["state"].as_str().unwrap_or_default().to_owned()).collect();
+        states.sort();
+        states
+    }
+
+    /// Waits until so many calls are seated.
+    pub(crate) fn wait_seated(&self, count: usize) {
+        wait_for("seats", secs(20), || {
+            let seated = self.states().iter().filter(|state| *state == "seated").count();
+            (seated == count).then_some(())
+        });
+    }
+
+    /// Waits until no call lives.
+    pub(crate) fn wait_idle(&self, limit: Duration) {
+        wait_for("the end of all calls", limit, || self.live().is_empty().then_some(()));
+    }
+
+    /// Returns the book, to read.
+    pub(crate) fn book(&self) -> Book {
+        Book::at(&self.folder.path().join("book.sqlite"))
+    }
+
+    /// Returns all that was logged.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.log_file()).unwrap_or_default()
+    }
+
+    /// Returns the folder that holds everything.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn config(&self) -> PathBuf {
+        self.folder.path().join("tollgate.toml")
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.folder.path().join("tollgate.log")
+    }
+}
+
+impl Drop for Tollgate {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.process.take() {
+            // It may have ended by itself.
+            drop(child.kill());
+            drop(child.wait());
+        }
+        if thread::panicking() {
+            let log = self.log();
+            let lines: Vec<_> = log.lines().collect();
+            let last = lines.len().saturating_sub(60);
+            eprintln!("the last lines of tollgate:\n{}", lines[last..].join("\n"));
+        }
+    }
+}
+
+/// An HTTP answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: String,
+}
+
+/// Asserts that a command ended well, and returns what it printed.
+pub(crate) fn expect_success(output: &Output) -> String {
+    let (said, complained) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{}\n{said}{complained}", output.status);
+    said.into_owned()
+}
