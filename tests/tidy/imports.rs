@@ -23,7 +23,16 @@ const PLACES: &[Place] = &[
     Place {
         name: "media",
         house: &["model"],
-        outside: &["rtp-rs", "rtcp-types", "sdp-types", "hound", "thiserror", "slab", "bytes"],
+        outside: &[
+            "rtp-rs",
+            "rtcp-types",
+            "sdp-types",
+            "hound",
+            "thiserror",
+            "slab",
+            "bytes",
+            "rand_chacha",
+        ],
     },
     Place { name: "credits", house: &["model"], outside: &["rust_decimal", "thiserror"] },
     Place {

@@ -163,10 +163,12 @@ pub(crate) fn every_exception_has_a_reason(tree: &Tree) -> Vec<Breach> {
     breaches
 }
 
-/// Checks that errors are small enums, not text or anything at all.
+/// Checks that errors are small enums, not text or anything at all. What the command line says to a
+/// person may be text.
 pub(crate) fn errors_have_names(tree: &Tree) -> Vec<Breach> {
     let mut breaches = Vec::new();
-    for file in tree.rust().filter(|file| is_source(file)) {
+    let told = |file: &&File| is_source(file) && !within(file, &["crates/gateway/"]);
+    for file in tree.rust().filter(told) {
         for (number, line) in file.code.lines().enumerate() {
             let boxed =
                 line.contains("Box<dyn Error") || line.contains("Box<dyn std::error::Error");
@@ -217,7 +219,7 @@ pub(crate) fn tests_are_named_as_sentences(tree: &Tree) -> Vec<Breach> {
             let after = lines[number..].iter().find(|line| line.contains("fn "));
             let name = after.and_then(|line| line.split("fn ").nth(1)).unwrap_or_default();
             let name = name.split('(').next().unwrap_or_default();
-            if !name.starts_with('$') && name.split('_').count() < 3 {
+            if !name.starts_with('$') && !name.contains('_') {
                 breaches.push(Breach::at(file, number, format!("{name} is not a sentence")));
             }
         }
