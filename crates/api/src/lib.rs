@@ -109,3 +109,6 @@ async fn readyz(Shared(state): Shared<State>) -> Response {
         Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")).into_response(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,9 @@ use super::place::Place;
 use crate::clock;
 use crate::provisioning::{self, Plan, Problem};
 
+/// Most changes told one by one.
+const NEWS: usize = 100;
+
 /// Applies a provisioning file: organizations, users, numbers, meetings and tariffs
 ///
 /// Applying the same file again changes nothing. Records that the file does not name stay as they
@@ -67,8 +70,11 @@ fn tell(plan: &Plan, args: &Args, out: &mut impl Write) -> Result<()> {
     for warning in &plan.warnings {
         writeln!(out, "warning: {warning}")?;
     }
-    for news in &plan.news {
+    for news in plan.news.iter().take(NEWS) {
         writeln!(out, "{news}")?;
+    }
+    if let Some(more) = plan.news.len().checked_sub(NEWS + 1) {
+        writeln!(out, "and {} more change(s)", more + 1)?;
     }
     if plan.news.is_empty() {
         writeln!(out, "nothing changed")?;

@@ -1,0 +1,212 @@
+//! The routes over a real loopback connection.
+
+use model::record::{Organization, Provision};
+use model::{CallId, Currency, Did, OrganizationId, UnixTime};
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::*;
+
+const TOKEN: &str = "sixteen-letters!";
+
+/// A server, and the loop's end of its queues.
+struct Served {
+    address: std::net::SocketAddr,
+    live: mpsc::Receiver<LiveQuery>,
+    inputs: mpsc::Receiver<Input>,
+}
+
+struct Answer {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap()
+    }
+}
+
+async fn serve(token: Option<&str>, ready: Result<(), String>) -> Served {
+    let store = Store::open("memory:").await.unwrap();
+    let organization = Organization {
+        id: OrganizationId::from_name("acme"),
+        name: "acme".to_owned(),
+        currency: Currency::parse("EUR").unwrap(),
+        payg_needs_credits_licence: false,
+    };
+    let provision = Provision { organizations: vec![organization], ..Provision::default() };
+    store.apply(&provision).await.unwrap();
+    let (live, asked) = mpsc::channel(1);
+    let (inputs, wanted) = mpsc::channel(1);
+    let state = State {
+        metrics: Arc::new(|| "tollgate_up_total 1\n".to_owned()),
+        ready: Arc::new(move || ready.clone()),
+        token: token.and_then(Token::parse),
+        live,
+        inputs,
+        store,
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(Bounded::new(listener, 2), router(state)).await });
+    Served { address, live: asked, inputs: wanted }
+}
+
+async fn ask(server: &Served, request: &str, headers: &str) -> Answer {
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let text = format!("{request} HTTP/1.0\r\nHost: x\r\n{headers}\r\n");
+    stream.write_all(text.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    Answer { status, head: head.to_owned(), body: body.to_owned() }
+}
+
+async fn ask_with_token(server: &Served, request: &str) -> Answer {
+    ask(server, request, &format!("Authorization: Bearer {TOKEN}\r\n")).await
+}
+
+fn call() -> LiveCall {
+    let number: Did = "+14155550123".parse().unwrap();
+    LiveCall {
+        call: CallId(42),
+        sip_call_id: "abc@carrier".to_owned(),
+        trunk: "carrier".to_owned(),
+        state: "seated",
+        caller: Some(number.clone()),
+        called: Some(number),
+        meeting: None,
+        invited: UnixTime { micros: 0 },
+        connected_secs: 61,
+        capability: None,
+        funded_left_secs: Some(29),
+        held: None,
+    }
+}
+
+/// Answers one question of the server with one live call, as the loop would.
+async fn answer_once(live: &mut mpsc::Receiver<LiveQuery>) {
+    let query = live.recv().await.unwrap();
+    query.reply.send(vec![call()]).unwrap();
+}
+
+#[tokio::test]
+async fn metrics_and_health_need_no_token() {
+    let server = serve(Some(TOKEN), Err("draining".to_owned())).await;
+    let metrics = ask(&server, "GET /metrics", "").await;
+    assert_eq!((metrics.status, metrics.body.as_str()), (200, "tollgate_up_total 1\n"));
+    assert!(metrics.head.contains("text/plain; version=0.0.4"), "{}", metrics.head);
+    assert_eq!(ask(&server, "GET /healthz", "").await.status, 200);
+    let ready = ask(&server, "GET /readyz", "").await;
+    assert_eq!((ready.status, ready.body.as_str()), (503, "draining\n"));
+}
+
+#[tokio::test]
+async fn without_a_configured_token_the_control_api_is_off() {
+    let server = serve(None, Ok(())).await;
+    let answer = ask_with_token(&server, "GET /v1/calls").await;
+    assert_eq!(answer.status, 403);
+    assert!(answer.json()["hint"].as_str().unwrap().contains("token"));
+    assert_eq!(ask(&server, "GET /readyz", "").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_missing_or_wrong_token_is_refused_on_every_path() {
+    let server = serve(Some(TOKEN), Ok(())).await;
+    let wrong = "Authorization: Bearer sixteen-letters?\r\n";
+    let basic = format!("Authorization: Basic {TOKEN}\r\n");
+    for headers in ["", wrong, basic.as_str()] {
+        for request in [
+            "GET /v1/calls",
+            "DELETE /v1/calls/x",
+            "GET /v1/organizations/acme/credits",
+            "GET /v1/x",
+        ] {
+            let answer = ask(&server, request, headers).await;
+            assert_eq!(answer.status, 401, "{request} {headers}");
+            assert!(answer.head.contains("www-authenticate: Bearer"), "{}", answer.head);
+        }
+    }
+}
+
+#[tokio::test]
+async fn live_calls_are_listed_with_masked_numbers() {
+    let mut server = serve(Some(TOKEN), Ok(())).await;
+    let mut live = std::mem::replace(&mut server.live, mpsc::channel(1).1);
+    let (answer, ()) =
+        tokio::join!(ask_with_token(&server, "GET /v1/calls"), answer_once(&mut live));
+    assert_eq!(answer.status, 200);
+    let first = &answer.json()[0];
+    assert_eq!(first["call"], "0000000000000000000000000000002a");
+    assert_eq!(first["caller"], "+1415555****");
+    assert_eq!(first["funded_left_secs"], 29);
+    assert!(!answer.body.contains("5550123"), "{}", answer.body);
+}
+
+#[tokio::test]
+async fn hanging_up_a_live_call_becomes_an_input() {
+    let mut server = serve(Some(TOKEN), Ok(())).await;
+    let mut live = std::mem::replace(&mut server.live, mpsc::channel(1).1);
+    let request = "DELETE /v1/calls/0000000000000000000000000000002a";
+    let (answer, ()) = tokio::join!(ask_with_token(&server, request), answer_once(&mut live));
+    assert_eq!(answer.status, 202);
+    assert!(matches!(server.inputs.try_recv(), Ok(Input::HangUp(CallId(42)))));
+}
+
+#[tokio::test]
+async fn a_call_that_is_not_live_cannot_be_hung_up() {
+    let mut server = serve(Some(TOKEN), Ok(())).await;
+    let mut live = std::mem::replace(&mut server.live, mpsc::channel(1).1);
+    let request = "DELETE /v1/calls/0000000000000000000000000000002b";
+    let (answer, ()) = tokio::join!(ask_with_token(&server, request), answer_once(&mut live));
+    assert_eq!(answer.status, 404);
+    assert_eq!(ask_with_token(&server, "DELETE /v1/calls/2b").await.status, 400);
+    assert!(server.inputs.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn a_loop_that_is_gone_is_told_as_busy() {
+    let mut server = serve(Some(TOKEN), Ok(())).await;
+    drop(std::mem::replace(&mut server.live, mpsc::channel(1).1));
+    let answer = ask_with_token(&server, "GET /v1/calls").await;
+    assert_eq!(answer.status, 503);
+    assert!(answer.json()["error"].as_str().unwrap().contains("busy"));
+}
+
+#[tokio::test]
+async fn an_organizations_credits_are_exact_text() {
+    let server = serve(Some(TOKEN), Ok(())).await;
+    let answer = ask_with_token(&server, "GET /v1/organizations/acme/credits").await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.json()["available"], "0.00");
+    assert_eq!(answer.json()["currency"], "EUR");
+    let unknown = ask_with_token(&server, "GET /v1/organizations/globex/credits").await;
+    assert_eq!(unknown.status, 404);
+}
+
+#[tokio::test]
+async fn an_unknown_path_or_method_is_told_in_json() {
+    let server = serve(Some(TOKEN), Ok(())).await;
+    let path = ask(&server, "GET /nowhere", "").await;
+    assert_eq!(path.status, 404);
+    assert!(path.json()["hint"].as_str().unwrap().contains("/metrics"));
+    let method = ask_with_token(&server, "POST /v1/calls").await;
+    assert_eq!(method.status, 405);
+    assert!(method.json()["error"].is_string());
+}
+
+#[tokio::test]
+async fn connections_beyond_the_bound_wait_for_a_seat() {
+    let server = serve(Some(TOKEN), Ok(())).await;
+    let idle = TcpStream::connect(server.address).await.unwrap();
+    let idle_too = TcpStream::connect(server.address).await.unwrap();
+    let waiting =
+        tokio::time::timeout(Duration::from_millis(100), ask(&server, "GET /healthz", ""));
+    assert!(waiting.await.is_err());
+    drop((idle, idle_too));
+    assert_eq!(ask(&server, "GET /healthz", "").await.status, 200);
+}
