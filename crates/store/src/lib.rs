@@ -17,13 +17,12 @@ pub use credits::view::{self, AccountView, Case, Entry, EntryKind, HoldState, Ho
 use credits::{Answer, Command, Epoch, OpenLeg};
 use model::record::{Cdr, Provision};
 use model::{AccountId, Instant, OrganizationId, UnixTime};
-use thiserror::Error;
 
 use crate::memory::Memory;
 use crate::sqlite::SqliteStore;
 
 /// Why the outside failed. Absence is not an error.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The database cannot be reached, is locked or is full.
     #[error("the store is unavailable: {0}")]
