@@ -76,7 +76,7 @@ fn nonsense_from_a_trunk_is_counted_and_leaves_nothing_behind() {
     call.sipp.succeed();
     tollgate.wait_idle(secs(60));
     assert!(tollgate.metric("tollgate_media_legs", &[]) < 0.5);
-    assert!(tollgate.metric("tollgate_sip_malformed_total", &[]) > 100.0);
+    assert!(tollgate.metric("tollgate_sip_dropped_total", &["reason=\"malformed\""]) > 100.0);
     assert!(!tollgate.log().contains("panicked"), "a panic");
     tollgate.book().assert_settled();
     tollgate.stop();

@@ -85,7 +85,7 @@ fn a_caller_with_three_wrong_ids_is_sent_off() {
     let record = book.record(&id);
     record.assert_ended("unattributed", "unknown_conference_id", 200);
     assert_eq!(book.number("SELECT COUNT(*) FROM entry"), 0);
-    let refused = ["refusal=\"unknown_conference_id\""];
+    let refused = ["reason=\"unknown_conference_id\""];
     assert!(tollgate.metric("tollgate_bridge_refusals_total", &refused) > 0.0);
     book.assert_settled();
 }

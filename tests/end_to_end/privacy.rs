@@ -47,7 +47,7 @@ fn a_stranger_gets_no_byte_back() {
     socket.send_to(b"\0\0\0\0", tollgate.sip()).expect("loopback takes datagrams");
     let mut buffer = [0; 2_048];
     assert!(socket.recv_from(&mut buffer).is_err(), "a stranger was answered");
-    assert!(tollgate.metric("tollgate_sip_strangers_total", &[]) >= 6.0);
+    assert!(tollgate.metric("tollgate_sip_dropped_total", &["reason=\"stranger\""]) >= 6.0);
     assert_eq!(tollgate.book().records(), 0);
 }
 

@@ -36,7 +36,7 @@ fn toll_free_without_credit_is_refused_while_an_included_toll_call_passes_on_the
     let book = tollgate.book();
     book.record(&id).assert_ended("unattributed", "insufficient_credit", 403);
     assert_eq!(book.account(ACME, "captured"), 0);
-    let labels = ["refusal=\"insufficient_credit\""];
+    let labels = ["reason=\"insufficient_credit\""];
     assert!((tollgate.metric("tollgate_bridge_refusals_total", &labels) - 2.0).abs() < 0.5);
     book.assert_settled();
 }
