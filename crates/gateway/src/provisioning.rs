@@ -10,8 +10,6 @@ mod numbers;
 mod shape;
 mod tariffs;
 
-use std::fmt;
-
 use model::Pin;
 use model::record::{Provision, Trunk};
 
@@ -34,12 +32,6 @@ impl Problem {
             0 => format!("{file}: {key}{}", self.message),
             line => format!("{file}:{line}: {key}{}", self.message),
         }
-    }
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.located("line"))
     }
 }
 

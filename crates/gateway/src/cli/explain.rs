@@ -244,3 +244,6 @@ fn told_json(case: &Case, proof: &Proof, view: View) -> Value {
         "adds_up": proof.holds(),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -194,7 +194,7 @@ impl Reading<'_> {
 
 /// Derives a rate's version from its content, the same in every run (64-bit FNV-1a, the top bit
 /// cleared so that it fits a signed column).
-pub(crate) fn version(rate: &Rate) -> RateVersion {
+fn version(rate: &Rate) -> RateVersion {
     let rounding = match rate.rounding {
         SecondsRule::Nearest => "nearest",
         SecondsRule::Up => "up",
