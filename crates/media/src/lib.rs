@@ -8,7 +8,7 @@ mod control;
 mod digits;
 mod jitter;
 mod leg;
-mod mix;
+pub mod mix;
 mod news;
 mod playback;
 pub mod prompt;

@@ -3,44 +3,44 @@
 use model::limits::TICK_SAMPLES;
 
 /// One tick of one leg.
-pub(crate) type Frame = [i16; TICK_SAMPLES];
+pub type Frame = [i16; TICK_SAMPLES];
 
 /// The sum of a room's frames. With [`model::limits::CALLS`] legs it stays far inside `i32`.
-pub(crate) type Sum = [i32; TICK_SAMPLES];
+pub type Sum = [i32; TICK_SAMPLES];
 
 /// No sound.
-pub(crate) const QUIET: Frame = [0; TICK_SAMPLES];
+pub const QUIET: Frame = [0; TICK_SAMPLES];
 
 /// Adds a frame to a room's sum.
-pub(crate) fn add(sum: &mut Sum, frame: &Frame) {
+pub fn add(sum: &mut Sum, frame: &Frame) {
     for (sum, &sample) in sum.iter_mut().zip(frame) {
         *sum = sum.wrapping_add(i32::from(sample));
     }
 }
 
 /// What a leg hears that is itself in the sum.
-pub(crate) fn without(sum: &Sum, own: &Frame, heard: &mut Frame) {
+pub fn without(sum: &Sum, own: &Frame, heard: &mut Frame) {
     for ((heard, &sum), &own) in heard.iter_mut().zip(sum).zip(own) {
         *heard = saturate(sum.wrapping_sub(i32::from(own)));
     }
 }
 
 /// What a leg hears that is not in the sum.
-pub(crate) fn whole(sum: &Sum, heard: &mut Frame) {
+pub fn whole(sum: &Sum, heard: &mut Frame) {
     for (heard, &sum) in heard.iter_mut().zip(sum) {
         *heard = saturate(sum);
     }
 }
 
 /// Lays a prompt over a room that is turned down by 12 dB.
-pub(crate) fn over(heard: &mut Frame, prompt: &Frame) {
+pub fn over(heard: &mut Frame, prompt: &Frame) {
     for (heard, &prompt) in heard.iter_mut().zip(prompt) {
         *heard = (*heard >> 2).saturating_add(prompt);
     }
 }
 
 /// Whether nothing in the frame is above the given magnitude.
-pub(crate) fn is_idle(frame: &Frame, magnitude: i16) -> bool {
+pub fn is_idle(frame: &Frame, magnitude: i16) -> bool {
     // A fold without an early exit: it is vectorised.
     frame
         .iter()
