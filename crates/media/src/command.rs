@@ -59,7 +59,8 @@ pub struct Flow {
 /// Something the bridge asks. A command about a leg that is gone is ignored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    /// Opens a leg on a port: from the next tick on a packet leaves every ptime.
+    /// Opens a leg on a port: from the next tick on a packet leaves every ptime. Without a place for
+    /// it [`Event::Closed`] follows at once.
     Open {
         /// The leg.
         call: CallId,

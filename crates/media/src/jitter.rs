@@ -71,8 +71,6 @@ pub(crate) struct Playout {
     concealed: u32,
     /// Whether the peer said that it is silent.
     paused: bool,
-    /// Packets that came after their time.
-    late: u64,
 }
 
 impl Playout {
@@ -92,7 +90,6 @@ impl Playout {
             empty: 0,
             concealed: 0,
             paused: false,
-            late: 0,
         }
     }
 
@@ -185,7 +182,6 @@ impl Playout {
         if !self.live || self.empty >= PAUSE || ahead.saturating_sub(elapsed) > JUMP {
             self.start(timestamp, elapsed);
         } else if ahead < 0 {
-            self.late += 1;
             self.margin = (self.margin + LATE).min(ROUGH);
             self.start(timestamp, elapsed);
         } else if overlap > CALM {

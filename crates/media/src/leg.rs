@@ -162,7 +162,10 @@ impl Leg {
         news: &mut News,
     ) {
         let incoming = Some(datagram)
-            .filter(|_| self.source.admits_control(route.destination, &self.flow.sources))
+            .filter(|_| {
+                let place = (self.flow.sources.as_slice(), self.flow.remote);
+                self.source.admits_control(route.destination, place)
+            })
             .and_then(rtcp::parse)
             .filter(|_| self.control.follow(route, now));
         let Some(incoming) = incoming else {

@@ -86,10 +86,15 @@ impl Source {
         self.current.map(|current| current.address).or(self.fallback).unwrap_or(remote)
     }
 
-    /// Whether RTCP may come from there: inside the prefixes, and from the host that sends the RTP.
-    pub(crate) fn admits_control(&self, from: SocketAddr, prefixes: &[IpPrefix]) -> bool {
-        prefixes.iter().any(|prefix| prefix.contains(from.ip()))
-            && self.current.is_none_or(|current| current.address.ip() == from.ip())
+    /// Whether RTCP may come from there: inside the prefixes, and from the host that sends the RTP
+    /// or, before any came, that ours goes to.
+    pub(crate) fn admits_control(
+        &self,
+        from: SocketAddr,
+        (prefixes, remote): (&[IpPrefix], SocketAddr),
+    ) -> bool {
+        from.ip() == self.destination(remote).ip()
+            && prefixes.iter().any(|prefix| prefix.contains(from.ip()))
     }
 
     /// Learns anew under a new agreement. While the SDP names the same address, packets go on to
@@ -230,6 +235,22 @@ mod tests {
             verdict = bench.from(OTHER, 2);
         }
         assert_eq!((verdict, packets), (Verdict::New, 25));
+    }
+
+    #[test]
+    fn control_packets_come_from_the_host_of_the_stream() {
+        let mut bench = Bench::new();
+        let prefixes = ["192.0.2.0/24".parse().unwrap()];
+        let admits = |bench: &Bench, from: &str| {
+            let place = (&prefixes[..], REMOTE.parse().unwrap());
+            bench.source.admits_control(from.parse().unwrap(), place)
+        };
+        assert!(admits(&bench, "192.0.2.9:5001") && !admits(&bench, "192.0.2.10:4001"));
+        bench.from(INSIDE, 1);
+        assert!(!admits(&bench, "192.0.2.9:5001") && admits(&bench, "192.0.2.10:4001"));
+        bench.source.renew(false, &[]);
+        let outside = (&[][..], INSIDE.parse().unwrap());
+        assert!(!bench.source.admits_control(INSIDE.parse().unwrap(), outside));
     }
 
     #[test]
