@@ -1,0 +1,239 @@
+//! Messages that are odd, broken or hostile: an answer by the rules or silence, never a panic, a
+//! leak or a line that its sender chose (reliability.md S18, S19).
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should fail loudly")]
+
+mod node;
+
+use std::time::Duration;
+
+use node::{Node, SOURCE};
+use proptest::prelude::*;
+
+/// A valid INVITE in every odd form that RFC 3261 allows.
+const ODD_INVITE: &str = "INVITE sip:vivekg@chair-dnrc.example.com;unknownparam SIP/2.0\r\n\
+    TO :\r\n sip:vivekg@chair-dnrc.example.com\r\nfrom   : \"J Rosenberg \\\\\\\"\"       <sip:jdrosen@example.com>\r\n  ;\r\n  tag = 98asjd8\r\n\
+    MaX-fOrWaRdS: 0068\r\nCall-ID: wsinv.ndaksdj@192.0.2.1\r\ncseq: 0009\r\n  INVITE\r\n\
+    Via  : SIP  /   2.0\r\n /UDP\r\n    192.0.2.2;branch=390skdjuw\r\ns :\r\nNewFangledHeader:   newfangled value\r\n continued\r\n\
+    UnknownHeaderWithUnusualValue: ;;,,;;,;\r\nv:  SIP  / 2.0  / TCP     spindle.example.com   ;\r\n  branch  =   z9hG4bK9ikj8  ,\r\n SIP  /    2.0   / UDP  192.168.255.111   ; branch=\r\n z9hG4bK30239\r\n\
+    m:\"Quoted string \\\"\\\"\" <sip:jdrosen@192.0.2.1> ; newparam =\r\n      newvalue ;\r\n  secondparam ; q = 0.33\r\nContent-Length: 0\r\n\r\n";
+
+const INVITE: &str = "INVITE sip:+14155550123;npdi;rn=+1415@198.51.100.1;user=phone SIP/2.0\r\n\
+    Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKm1;rport\r\nRecord-Route: <sip:[2001:db8::1];lr>\r\n\
+    Max-Forwards: 70\r\nf: \"A, \\\"B\\\"\" <tel:+1-415-555-9999>;tag=f1\r\nt: <sip:x@h>\r\ni: m1\r\n\
+    CSeq: 7 INVITE\r\nm: <sip:a@192.0.2.1>\r\nk: timer\r\nx: 1800;refresher=uac\r\n\
+    History-Info: <sip:1@h?Reason=a%3Bb>;index=1\r\nPrivacy: none\r\nReason: Q.850;cause=16\r\n\
+    c: multipart/mixed;boundary=b\r\nl: 87\r\n\r\n--b\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n--b\r\n\
+    Content-Type: text/plain\r\n\r\nhi\r\n--b--\r\n";
+
+/// Requests inside a live call; `{tag}` is ours.
+const INSIDE: &[&str] = &["BYE", "UPDATE", "OPTIONS", "INVITE", "ACK", "CANCEL", "INFO"];
+
+#[test]
+fn odd_but_valid_messages_are_served() {
+    let mut node = Node::new();
+    assert_eq!(node.hear(ODD_INVITE.as_bytes()), [100], "{}", node.last);
+    assert_eq!(node.hear(INVITE.as_bytes()), [100]);
+    let old = "OPTIONS sip:h SIP/2.0\r\nVia: SIP/2.0/UDP c.example.com\r\nFrom: sip:a@h\r\n\
+        To: sip:b@h\r\nCall-ID: old\r\nCSeq: 1 OPTIONS\r\n\r\n";
+    assert_eq!(node.hear(old.as_bytes()), [200]);
+    let padded = format!("\r\n\r\n{}trailing octets", old.replace("\r\n\r\n", "\r\nl: 0\r\n\r\n"));
+    assert_eq!(node.hear(padded.as_bytes()), [200]);
+}
+
+#[test]
+fn broken_messages_get_the_answer_of_the_rules_or_none() {
+    let cases: &[(&str, &str, &[u16])] = &[
+        (
+            "no Via",
+            "OPTIONS sip:h SIP/2.0\r\nf: a;tag=1\r\nt: b\r\ni: 1\r\nCSeq: 1 OPTIONS\r\n\r\n",
+            &[],
+        ),
+        ("a Via of no sense", &with("OPTIONS", "v: rubbish"), &[]),
+        ("no Call-ID", &without("OPTIONS", "i:"), &[400]),
+        ("no CSeq", &without("OPTIONS", "CSeq:"), &[400]),
+        ("no From", &without("OPTIONS", "f:"), &[400]),
+        ("another method in CSeq", &plain("OPTIONS").replace("1 OPTIONS", "1 INVITE"), &[400]),
+        (
+            "a sequence number too great",
+            &plain("OPTIONS").replace("CSeq: 1", "CSeq: 4294967296"),
+            &[400],
+        ),
+        ("two To fields", &with("OPTIONS", "To: <sip:c@h>"), &[400]),
+        ("a length beyond the datagram", &with("OPTIONS", "l: 9999"), &[400]),
+        ("a negative length", &with("OPTIONS", "l: -1"), &[400]),
+        ("a bracketed Request-URI", &plain("OPTIONS").replace("sip:h ", "<sip:h> "), &[400]),
+        ("blanks in the Request-URI", &plain("OPTIONS").replace("sip:h ", "sip:h; lr "), &[400]),
+        ("another version", &plain("OPTIONS").replace("SIP/2.0\r\nv", "SIP/7.0\r\nv"), &[505]),
+        (
+            "an unknown scheme",
+            &plain("OPTIONS").replace("sip:h ", "nobodyKnowsThisScheme:x "),
+            &[416],
+        ),
+        ("an unknown method", &plain("NEWMETHOD"), &[501]),
+        ("an unknown extension", &with("OPTIONS", "Require: nothingSupportsThis"), &[420]),
+        ("no blank line", &plain("OPTIONS").replace("\r\n\r\n", "\r\n"), &[400]),
+        ("a line without a colon", &with("OPTIONS", "rubbish"), &[400]),
+        (
+            "a quote that never ends",
+            &with("OPTIONS", "f2: x").replace("f: <sip:a@h>", "f: \"a <sip:a@h>"),
+            &[400],
+        ),
+        ("a bare CR", &with("OPTIONS", "s: a\rb"), &[400]),
+        ("a NUL", &with("OPTIONS", "s: a\0b"), &[400]),
+        (
+            "too many fields",
+            &plain("OPTIONS").replace("\r\n\r\n", &format!("\r\n{}\r\n", "X: y\r\n".repeat(200))),
+            &[513],
+        ),
+        ("a line too long", &with("OPTIONS", &format!("X: {}", "y".repeat(9_000))), &[513]),
+        ("a broken ACK", &with("ACK", "To: <sip:c@h>"), &[]),
+        ("another protocol", "GET / HTTP/1.1\r\nHost: h\r\n\r\n", &[]),
+        ("an answer to nothing", "SIP/2.0 200 OK\r\nv: SIP/2.0/UDP h;branch=z9hG4bKx\r\n\r\n", &[]),
+        ("an answer of no class", "SIP/2.0 4294967301 x\r\n\r\n", &[]),
+        ("a keep-alive", "\r\n\r\n", &[]),
+    ];
+    for (name, text, expected) in cases {
+        let mut node = Node::new();
+        assert_eq!(node.hear(text.as_bytes()), *expected, "{name}");
+        assert_eq!(node.endpoint.live(), (0, 0), "{name}");
+    }
+}
+
+#[test]
+fn a_value_with_a_line_end_in_it_reaches_no_answer() {
+    let mut node = Node::new();
+    for evil in ["f: <sip:a@h>;tag=1\rX: y", "f: <sip:a@h\0>;tag=1"] {
+        let text = without("OPTIONS", "f:").replace("\r\n\r\n", &format!("\r\n{evil}\r\n\r\n"));
+        assert_eq!(node.hear(text.as_bytes()), [] as [u16; 0], "{evil:?}");
+    }
+}
+
+fn plain(method: &str) -> String {
+    format!(
+        "{method} sip:h SIP/2.0\r\nv: SIP/2.0/UDP h;branch=z9hG4bK1\r\nf: <sip:a@h>;tag=1\r\n\
+         t: <sip:b@h>\r\ni: 1\r\nCSeq: 1 {method}\r\n\r\n"
+    )
+}
+
+fn with(method: &str, line: &str) -> String {
+    plain(method).replace("SIP/2.0\r\nv:", &format!("SIP/2.0\r\n{line}\r\nv:"))
+}
+
+fn without(method: &str, start: &str) -> String {
+    let text = plain(method);
+    text.split_inclusive("\r\n").filter(|line| !line.starts_with(start)).collect()
+}
+
+/// A change to some bytes of a message.
+#[derive(Debug, Clone)]
+enum Change {
+    Set(usize, u8),
+    Insert(usize, Vec<u8>),
+    Remove(usize, usize),
+    Double(usize, usize),
+    Cut(usize),
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let place = 0..2_000_usize;
+    let hostile = prop::sample::select(b"\r\n\0\t \";:<>,=@%[]/\\-+09aZ\x7f\xff".to_vec());
+    prop_oneof![
+        4 => (place.clone(), hostile.clone()).prop_map(|(at, byte)| Change::Set(at, byte)),
+        2 => (place.clone(), any::<u8>()).prop_map(|(at, byte)| Change::Set(at, byte)),
+        3 => (place.clone(), prop::collection::vec(hostile, 1..4))
+            .prop_map(|(at, bytes)| Change::Insert(at, bytes)),
+        2 => (place.clone(), 1..40_usize).prop_map(|(at, count)| Change::Remove(at, count)),
+        1 => (place.clone(), 1..200_usize).prop_map(|(at, count)| Change::Double(at, count)),
+        1 => place.prop_map(Change::Cut),
+    ]
+}
+
+impl Change {
+    fn apply(&self, text: &mut Vec<u8>) {
+        let size = text.len().max(1);
+        match self {
+            Self::Set(at, byte) => {
+                if let Some(place) = text.get_mut(at % size) {
+                    *place = *byte;
+                }
+            }
+            Self::Insert(at, bytes) => {
+                let at = (at % size).min(text.len());
+                text.splice(at..at, bytes.iter().copied());
+            }
+            Self::Remove(at, count) => {
+                let at = (at % size).min(text.len());
+                text.drain(at..(at + count).min(text.len()));
+            }
+            Self::Double(at, count) => {
+                let at = (at % size).min(text.len());
+                let piece = text[at..(at + count).min(text.len())].to_vec();
+                text.splice(at..at, piece);
+            }
+            Self::Cut(at) => text.truncate(at % size),
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_bytes_from_a_trunk_do_harm(
+        which in 0..11_usize,
+        changes in prop::collection::vec(change(), 1..6),
+    ) {
+        let mut node = Node::new();
+        let tag = node.answered_call(&INVITE.replace("m1", "live"));
+        let mut text = message(which, &tag).into_bytes();
+        for change in &changes {
+            change.apply(&mut text);
+        }
+        node.hear(&text);
+        node.hear(&text);
+        node.refuse_all();
+        node.pass(Duration::from_secs(1));
+        node.refuse_all();
+        node.hang_up_all();
+        node.pass(Duration::from_secs(200));
+        prop_assert_eq!(node.endpoint.live(), (0, 0));
+        prop_assert_eq!(node.endpoint.poll_timeout(), None);
+    }
+
+    #[test]
+    fn no_bytes_at_all_do_harm(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        let mut node = Node::new();
+        node.hear(&bytes);
+        prop_assert_eq!(node.endpoint.live(), (0, 0));
+    }
+}
+
+fn message(which: usize, tag: &str) -> String {
+    let Some(method) = INSIDE.get(which) else {
+        return match which {
+            7 => ODD_INVITE.to_owned(),
+            8 => plain("OPTIONS"),
+            9 => {
+                "SIP/2.0 200 OK\r\nv: SIP/2.0/UDP 198.51.100.1:5060;branch=z9hG4bK0;rport=5060\r\n\
+                  f: <sip:b@h>;tag=1\r\nt: <sip:a@h>;tag=2\r\ni: 1\r\nCSeq: 1 BYE\r\nl: 0\r\n\r\n"
+                    .to_owned()
+            }
+            _ => INVITE.to_owned(),
+        };
+    };
+    INVITE
+        .replace("INVITE", method)
+        .replace("z9hG4bKm1", if *method == "CANCEL" { "z9hG4bKlive" } else { "z9hG4bKm1" })
+        .replace("i: m1", "i: live")
+        .replace("CSeq: 7", if matches!(*method, "ACK" | "CANCEL") { "CSeq: 7" } else { "CSeq: 8" })
+        .replace("t: <sip:x@h>", &format!("t: <sip:x@h>;tag={tag}"))
+}
+
+#[test]
+fn strangers_get_nothing_whatever_they_send() {
+    let mut node = Node::new();
+    for text in [ODD_INVITE, INVITE, &plain("OPTIONS"), "rubbish", ""] {
+        assert_eq!(node.hear_from("203.0.113.9:5060".parse().unwrap(), text.as_bytes()), []);
+    }
+    assert_ne!(SOURCE, "203.0.113.9:5060");
+}
