@@ -44,6 +44,8 @@ struct Current {
     last: Instant,
     /// Up to [`FIRM`].
     packets: u8,
+    /// Learned under an agreement that was replaced since: whoever comes first is learned.
+    stale: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -61,20 +63,23 @@ impl Source {
         (prefixes, remote): (&[IpPrefix], SocketAddr),
         now: Instant,
     ) -> Verdict {
+        let inside = || prefixes.iter().any(|prefix| prefix.contains(from.ip()));
         if let Some(current) = &mut self.current
-            && current.address == from
-            && current.ssrc == ssrc
+            && (current.address, current.ssrc) == (from, ssrc)
+            && (!current.stale || inside())
         {
             current.last = now;
             current.packets = (current.packets + 1).min(FIRM);
+            current.stale = false;
             self.rival = None;
             return Verdict::Known;
         }
-        if !prefixes.iter().any(|prefix| prefix.contains(from.ip())) {
+        if !inside() {
             return Verdict::Stranger;
         }
         if self.yields_to((from, ssrc), remote, now) {
-            self.current = Some(Current { address: from, ssrc, last: now, packets: 1 });
+            self.current =
+                Some(Current { address: from, ssrc, last: now, packets: 1, stale: false });
             self.rival = None;
             return Verdict::New;
         }
@@ -83,7 +88,8 @@ impl Source {
 
     /// Where our packets go.
     pub(crate) fn destination(&self, remote: SocketAddr) -> SocketAddr {
-        self.current.map(|current| current.address).or(self.fallback).unwrap_or(remote)
+        let current = self.current.filter(|current| !current.stale);
+        current.map(|current| current.address).or(self.fallback).unwrap_or(remote)
     }
 
     /// Whether RTCP may come from there: inside the prefixes, and from the host that sends the RTP
@@ -98,12 +104,16 @@ impl Source {
     }
 
     /// Learns anew under a new agreement. While the SDP names the same address, packets go on to
-    /// where they went.
+    /// where they went; a stream that simply goes on is not a new one.
     pub(crate) fn renew(&mut self, same_remote: bool, prefixes: &[IpPrefix]) {
-        let known = self.current.take().map(|current| current.address).or(self.fallback);
+        let known = self.current.filter(|current| !current.stale);
+        let known = known.map(|current| current.address).or(self.fallback);
         self.fallback = known.filter(|known| {
             same_remote && prefixes.iter().any(|prefix| prefix.contains(known.ip()))
         });
+        if let Some(current) = &mut self.current {
+            (current.stale, current.packets) = (true, 0);
+        }
         self.rival = None;
     }
 
@@ -114,7 +124,8 @@ impl Source {
         now: Instant,
     ) -> bool {
         let Some(current) = self.current else { return true };
-        if from == remote && current.address != remote && current.packets < FIRM {
+        let favoured = from == remote && current.address != remote && current.packets < FIRM;
+        if current.stale || favoured {
             return true;
         }
         let packets = match self.rival {
@@ -235,6 +246,20 @@ mod tests {
             verdict = bench.from(OTHER, 2);
         }
         assert_eq!((verdict, packets), (Verdict::New, 25));
+    }
+
+    #[test]
+    fn a_stream_that_goes_on_under_a_new_agreement_is_the_same_stream() {
+        let mut bench = Bench::new();
+        bench.from(INSIDE, 1);
+        let elsewhere = ["198.51.100.0/24".parse().unwrap()];
+        bench.source.renew(true, &["192.0.2.0/24".parse().unwrap()]);
+        assert_eq!(bench.from(INSIDE, 1), Verdict::Known);
+        bench.source.renew(true, &elsewhere);
+        assert_eq!(bench.destination(), REMOTE);
+        let place = (&elsewhere[..], REMOTE.parse().unwrap());
+        let known = (INSIDE.parse().unwrap(), 1);
+        assert_eq!(bench.source.judge(known, place, bench.now), Verdict::Stranger);
     }
 
     #[test]
