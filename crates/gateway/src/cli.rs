@@ -8,6 +8,7 @@ mod explain;
 mod place;
 mod shown;
 mod table;
+mod serve;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -26,6 +27,12 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Runs the gateway until SIGTERM or SIGINT; a second one ends it at once.
+    Serve {
+        /// The configuration file.
+        #[arg(long, default_value = DEFAULT_CONFIG)]
+        config: PathBuf,
+    },
     /// Validates a configuration file and what it names; tells file, line, key and what is allowed.
     Check {
         /// The configuration file.
@@ -44,6 +51,7 @@ const DEFAULT_CONFIG: &str = "config/tollgate.toml";
 /// Runs the subcommand that the process was started with.
 pub(crate) fn run() -> ExitCode {
     let done = match Arguments::parse().command {
+        Command::Serve { config } => serve::run(&config),
         Command::Check { config } => check::run(&config),
         Command::Apply(args) => wait(apply::run(args, &mut io::stdout())),
         Command::Credits(args) => wait(credits::run(args, &mut io::stdout())),

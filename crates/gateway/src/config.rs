@@ -101,7 +101,7 @@ pub(crate) struct Http {
     /// Where it is bound.
     pub(crate) bind: SocketAddr,
     /// What callers of `/v1` must show; `None` refuses them all.
-    pub(crate) token: Option<Secret>,
+    pub(crate) token: Option<api::Token>,
 }
 
 /// How logs are written.
@@ -133,20 +133,9 @@ pub(crate) struct Sip {
 }
 
 /// A text that is never shown (reliability.md S24).
-#[derive(Clone, PartialEq, Eq, serde::Deserialize)]
+#[derive(serde::Deserialize)]
 #[serde(transparent)]
-pub(crate) struct Secret(String);
-
-impl Secret {
-    pub(crate) fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// Returns the text. For comparison only.
-    pub(crate) fn reveal(&self) -> &str {
-        &self.0
-    }
-}
+struct Secret(String);
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

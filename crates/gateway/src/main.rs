@@ -1,11 +1,19 @@
 //! The one binary. Everything the cores may not do is done here.
 
+mod abort;
 mod cli;
 mod clock;
 mod config;
+mod health;
 mod logs;
+mod media_plane;
 mod prompts;
 mod provisioning;
+mod serve;
+mod signalling;
+mod storekeeper;
+mod telemetry;
+mod upkeep;
 
 fn main() -> std::process::ExitCode {
     cli::run()

@@ -6,13 +6,14 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use api::Token;
 use model::limits;
 use net::{PortRange, RangeError};
 
 use super::places::Places;
 use super::{
     Charging, Config, ConfigError, ConfigErrors, Http, Listener, Log, LogFormat, Media, Node,
-    Secret, Sip, TOKEN_VARIABLE, file, token_from_environment, trunk,
+    Sip, TOKEN_VARIABLE, file, token_from_environment, trunk,
 };
 
 /// Collects what is wrong, with its place.
@@ -221,20 +222,23 @@ impl Checker<'_> {
             self.bad("http.token_file", "either http.token or http.token_file is allowed");
         }
         let from_file = written.token_file.and_then(|path| self.token_file(&path));
-        let token = written.token.or(from_file).or(token_from_environment().map(Secret::new));
-        if let Some(token) = token.as_ref().filter(|token| token.reveal().len() < 16) {
+        let inline = written.token.map(|secret| secret.0);
+        let secret = inline.or(from_file).or_else(token_from_environment);
+        let token = secret.as_deref().map(Token::parse);
+        if let Some(None) = token {
+            let least = Token::CHARACTERS_MIN;
             let problem = format!(
-                "16 or more characters are allowed, {} are too few (it comes from http.token, http.token_file or {TOKEN_VARIABLE})",
-                token.reveal().len()
+                "{least} or more visible characters without blanks are allowed (it comes from \
+                 http.token, http.token_file or {TOKEN_VARIABLE})"
             );
             self.bad("http.token", problem);
         }
-        Some(Http { bind: bind?, token })
+        Some(Http { bind: bind?, token: token.flatten() })
     }
 
-    fn token_file(&mut self, path: &str) -> Option<Secret> {
+    fn token_file(&mut self, path: &str) -> Option<String> {
         match std::fs::read_to_string(path) {
-            Ok(text) => Some(Secret::new(text.trim())),
+            Ok(text) => Some(text.trim().to_owned()),
             Err(error) => {
                 self.bad("http.token_file", format!("{path} cannot be read: {error}"));
                 None

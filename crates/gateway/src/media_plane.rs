@@ -1,0 +1,245 @@
+//! The media thread: on absolute deadlines of 20 ms it empties the sockets into the worker, ticks
+//! it and sends what it says. It never logs, and allocates nothing per packet.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::{io, thread};
+
+use media::{Batch, Command, Library, PortId, Worker};
+use model::{Instant, limits};
+use net::{Pair, Socket};
+use tokio::sync::mpsc;
+
+use crate::abort::AbortOnPanic;
+use crate::clock;
+use crate::telemetry::{MediaMeters, Moved};
+
+/// Most packets read from one port in one tick: the peer may send bursts, not floods.
+const PACKETS: usize = 4;
+/// RTCP comes every few seconds: each port is looked at once in so many ticks.
+const RTCP_EVERY: u64 = 10;
+/// Longest RTP or RTCP packet read, bytes; longer ones are cut short.
+const PACKET_BYTES: usize = 1_500;
+/// A thread that is further behind leaves ticks out instead of making up for them.
+const BEHIND_MAX: u64 = 5;
+/// Commands on their way, for each leg.
+const COMMANDS_PER_LEG: usize = 32;
+
+/// What a media thread is given.
+pub(crate) struct Plan {
+    /// The recordings.
+    pub(crate) library: Arc<Library>,
+    /// Most legs.
+    pub(crate) legs: usize,
+    /// Its ports; a [`PortId`] is a place in here.
+    pub(crate) pairs: Vec<Pair>,
+    /// For the worker.
+    pub(crate) seed: [u8; 32],
+    /// The processor that it is bound to.
+    pub(crate) cpu: Option<usize>,
+    /// Whether it asks for real-time priority.
+    pub(crate) real_time: bool,
+}
+
+/// The media plane as the loop sees it. One thread serves every leg; each port belongs to one
+/// thread, so that more threads mean more of these.
+pub(crate) struct MediaPlane {
+    commands: SyncSender<Command>,
+    stopping: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl MediaPlane {
+    /// Starts the thread. Its news goes to `events`.
+    ///
+    /// # Errors
+    /// If no thread can be started.
+    pub(crate) fn start(
+        plan: Plan,
+        events: mpsc::Sender<media::Event>,
+        meters: MediaMeters,
+    ) -> io::Result<Self> {
+        let (commands, waiting) = sync_channel(plan.legs.saturating_mul(COMMANDS_PER_LEG));
+        let stopping = Arc::new(AtomicBool::new(false));
+        let stop = Arc::clone(&stopping);
+        meters.bound(plan.pairs.len());
+        let thread = thread::Builder::new().name("media".to_owned()).spawn(move || {
+            let _abort = AbortOnPanic("the media thread");
+            prepare(plan.cpu, plan.real_time);
+            let worker = Worker::new(plan.library, plan.legs, plan.pairs.len(), plan.seed);
+            Shard::new(worker, plan.pairs, waiting, events, meters).run(&stop);
+        })?;
+        Ok(Self { commands, stopping, thread: Some(thread) })
+    }
+
+    /// Hands over a command; `false` if the thread has stopped taking them.
+    #[must_use]
+    pub(crate) fn command(&self, command: Command) -> bool {
+        self.commands.try_send(command).is_ok()
+    }
+}
+
+/// Ends the thread and waits for its last tick.
+impl Drop for MediaPlane {
+    fn drop(&mut self) {
+        self.stopping.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}
+
+/// Pairs each port with the address that peers are told.
+pub(crate) fn advertised(pairs: &[Pair], address: IpAddr) -> Vec<(PortId, SocketAddr)> {
+    let ids = (0..=u16::MAX).map(PortId);
+    ids.zip(pairs)
+        .map(|(id, pair)| (id, SocketAddr::new(address, pair.rtp.local().port())))
+        .collect()
+}
+
+/// Binds the thread to its processor and raises its priority, as far as it may.
+fn prepare(cpu: Option<usize>, real_time: bool) {
+    if let Some(cpu) = cpu
+        && let Err(error) = net::system::pin(cpu)
+    {
+        tracing::warn!(cpu, %error, "the media thread could not be bound to its processor");
+    }
+    if real_time && let Err(error) = net::system::real_time() {
+        tracing::warn!(%error, "the media thread got no real-time priority");
+    }
+}
+
+/// One thread's share of the media plane.
+struct Shard {
+    worker: Worker,
+    pairs: Vec<Pair>,
+    commands: Receiver<Command>,
+    events: mpsc::Sender<media::Event>,
+    meters: MediaMeters,
+    batch: Batch,
+    /// Ports with a leg, copied each tick since receiving changes the worker.
+    live: Vec<PortId>,
+    packet: Box<[u8; PACKET_BYTES]>,
+    tick: u64,
+}
+
+impl Shard {
+    fn new(
+        worker: Worker,
+        pairs: Vec<Pair>,
+        commands: Receiver<Command>,
+        events: mpsc::Sender<media::Event>,
+        meters: MediaMeters,
+    ) -> Self {
+        let live = Vec::with_capacity(pairs.len());
+        let packet = Box::new([0; PACKET_BYTES]);
+        let batch = Batch::default();
+        Self { worker, pairs, commands, events, meters, batch, live, packet, tick: 0 }
+    }
+
+    fn run(mut self, stop: &AtomicBool) {
+        let mut deadline = clock::mono() + limits::TICK;
+        while !stop.load(Ordering::Relaxed) {
+            clock::sleep_until(deadline);
+            let now = clock::mono();
+            let moved = self.tick(now);
+            self.meters.ticked(now.since(deadline), self.worker.legs(), moved);
+            deadline = self.next_deadline(deadline);
+        }
+    }
+
+    fn tick(&mut self, now: Instant) -> Moved {
+        self.tick += 1;
+        while let Ok(command) = self.commands.try_recv() {
+            self.command(command, now);
+        }
+        let received = self.receive(now);
+        self.batch.clear();
+        self.worker.tick(now, &mut self.batch);
+        let (sent, unsent) = self.send();
+        self.tell();
+        Moved { received, sent, unsent }
+    }
+
+    fn command(&mut self, command: Command, now: Instant) {
+        if let Command::Open { port, .. } = &command {
+            self.forget_leftovers(*port);
+        }
+        self.worker.command(command, now);
+    }
+
+    /// Throws away what came to a port between two legs.
+    fn forget_leftovers(&mut self, port: PortId) {
+        let Some(pair) = self.pairs.get(usize::from(port.0)) else { return };
+        for socket in [&pair.rtp, &pair.rtcp] {
+            // As many as the socket's buffer can hold.
+            for _ in 0..1_000 {
+                if !matches!(socket.receive_one(&mut self.packet[..]), Ok(Some(_))) {
+                    break;
+                }
+            }
+        }
+    }
+
+    fn receive(&mut self, now: Instant) -> u64 {
+        self.live.clear();
+        self.live.extend(self.worker.ports());
+        let mut received = 0;
+        for port in &self.live {
+            let Some(pair) = self.pairs.get(usize::from(port.0)) else { continue };
+            let rtcp = (self.tick + u64::from(port.0)).is_multiple_of(RTCP_EVERY);
+            let sockets: [Option<(&Socket, bool)>; 2] =
+                [Some((&pair.rtp, false)), rtcp.then_some((&pair.rtcp, true))];
+            for (socket, rtcp) in sockets.into_iter().flatten() {
+                for _ in 0..PACKETS {
+                    let Ok(Some((length, source))) = socket.receive_one(&mut self.packet[..])
+                    else {
+                        break;
+                    };
+                    received += 1;
+                    let payload = self.packet.get(..length).unwrap_or_default();
+                    self.worker.receive(*port, rtcp, source, payload, now);
+                }
+            }
+        }
+        received
+    }
+
+    fn send(&self) -> (u64, u64) {
+        let (mut sent, mut unsent) = (0, 0);
+        for outgoing in self.batch.iter() {
+            let Some(pair) = self.pairs.get(usize::from(outgoing.port.0)) else { continue };
+            let socket = if outgoing.rtcp { &pair.rtcp } else { &pair.rtp };
+            match socket.send(outgoing.payload, outgoing.destination) {
+                Ok(()) => sent += 1,
+                Err(_) => unsent += 1,
+            }
+        }
+        (sent, unsent)
+    }
+
+    /// Tells the news. What the loop cannot take yet stays in the worker's bounded queue.
+    fn tell(&mut self) {
+        while let Ok(place) = self.events.try_reserve() {
+            let Some(event) = self.worker.poll_event() else { break };
+            place.send(event);
+        }
+    }
+
+    /// The next deadline on the grid. Ticks that are due already follow at once, so that no time
+    /// is lost; beyond [`BEHIND_MAX`] they are left out.
+    fn next_deadline(&self, last: Instant) -> Instant {
+        let next = last + limits::TICK;
+        let behind = clock::mono().since(next).as_micros() / limits::TICK.as_micros();
+        let behind = u64::try_from(behind).unwrap_or(u64::MAX);
+        if behind <= BEHIND_MAX {
+            return next;
+        }
+        self.meters.skipped(behind);
+        let micros = u64::try_from(limits::TICK.as_micros()).unwrap_or(u64::MAX);
+        Instant { micros: next.micros.saturating_add(behind.saturating_mul(micros)) }
+    }
+}

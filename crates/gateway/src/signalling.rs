@@ -1,0 +1,265 @@
+//! The loop around the bridge (house.md §4): wait, read the clock once, feed inputs, drain outputs.
+//! It decides nothing.
+
+use std::collections::VecDeque;
+use std::io;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use api::LiveQuery;
+use bridge::{Bridge, Input, Output, StoreOutcome, StoreRequest};
+use bytes::Bytes;
+use model::{Instant, Now, limits};
+use net::{Datagram, Inbox, Socket};
+use tokio::io::unix::AsyncFd;
+use tokio::sync::mpsc::{self, Receiver};
+
+use crate::abort::AbortOnPanic;
+use crate::clock;
+use crate::media_plane::MediaPlane;
+use crate::storekeeper::Stored;
+use crate::telemetry::BridgeMeters;
+
+/// Datagrams read with one system call.
+const DATAGRAMS: usize = 32;
+/// Inputs of one source that are taken before the others have their turn.
+const BUDGET: usize = 256;
+/// How often live calls are counted for the meters.
+const CENSUS: Duration = Duration::from_secs(5);
+
+/// Where inputs come from and outputs go to.
+pub(crate) struct Ends {
+    /// In the order of the bridge's listeners.
+    pub(crate) listeners: Vec<Socket>,
+    pub(crate) storekeeper: mpsc::Sender<StoreRequest>,
+    pub(crate) answers: Receiver<Stored>,
+    pub(crate) media: MediaPlane,
+    pub(crate) events: Receiver<media::Event>,
+    pub(crate) inputs: Receiver<Input>,
+    pub(crate) queries: Receiver<LiveQuery>,
+}
+
+/// Owns the bridge.
+pub(crate) struct Signalling {
+    bridge: Bridge,
+    meters: BridgeMeters,
+    listeners: Vec<Listener>,
+    inbox: Box<Inbox<DATAGRAMS>>,
+    storekeeper: mpsc::Sender<StoreRequest>,
+    media: MediaPlane,
+    sources: Sources,
+    /// Taken from a source by waiting for it, not yet fed.
+    first: Option<Event>,
+    /// Requests that the storekeeper's queue did not take.
+    refused: VecDeque<u64>,
+    census: Instant,
+    drained: bool,
+}
+
+struct Listener {
+    socket: AsyncFd<Socket>,
+    outbox: Vec<sip::Transmit>,
+}
+
+/// Everything that happens outside, but datagrams.
+struct Sources {
+    answers: Receiver<Stored>,
+    events: Receiver<media::Event>,
+    inputs: Receiver<Input>,
+    queries: Receiver<LiveQuery>,
+}
+
+enum Event {
+    Input(Input),
+    Query(LiveQuery),
+}
+
+impl Signalling {
+    /// Takes over the bridge.
+    ///
+    /// # Errors
+    /// If a socket cannot be watched.
+    pub(crate) fn new(bridge: Bridge, ends: Ends, meters: BridgeMeters) -> io::Result<Self> {
+        let watched = |socket| Ok(Listener { socket: AsyncFd::new(socket)?, outbox: Vec::new() });
+        let listeners = ends.listeners.into_iter().map(watched).collect::<io::Result<_>>()?;
+        let Ends { answers, events, inputs, queries, .. } = ends;
+        Ok(Self {
+            bridge,
+            meters,
+            listeners,
+            inbox: Box::new(Inbox::new(limits::SIP_MESSAGE_BYTES)),
+            storekeeper: ends.storekeeper,
+            media: ends.media,
+            sources: Sources { answers, events, inputs, queries },
+            first: None,
+            refused: VecDeque::new(),
+            census: Instant::START,
+            drained: false,
+        })
+    }
+
+    /// Works until the bridge is drained.
+    pub(crate) async fn run(mut self) {
+        let _abort = AbortOnPanic("the bridge");
+        while !self.drained {
+            let due = self.bridge.poll_timeout().map_or(self.census, |due| due.min(self.census));
+            let pause = due.since(clock::mono());
+            self.first = happening(&self.listeners, &mut self.sources, pause).await;
+            self.turn(clock::now());
+        }
+    }
+
+    /// One wake-up.
+    fn turn(&mut self, now: Now) {
+        if self.bridge.poll_timeout().is_some_and(|due| due <= now.mono) {
+            self.bridge.handle_timeout(now);
+            self.drain();
+        }
+        if let Some(event) = self.first.take() {
+            self.take(event, now);
+        }
+        for _ in 0..BUDGET {
+            let Some(event) = self.sources.poll() else { break };
+            self.take(event, now);
+        }
+        for listener in 0..self.listeners.len() {
+            self.receive(listener, now);
+        }
+        while let Some(request) = self.refused.pop_front() {
+            self.feed(Input::Stored { request, outcome: StoreOutcome::Unknown }, now);
+        }
+        if now.mono >= self.census {
+            self.meters.live(&self.bridge.live(now));
+            self.census = now.mono + CENSUS;
+        }
+        self.flush();
+    }
+
+    fn take(&mut self, event: Event, now: Now) {
+        match event {
+            Event::Input(input) => self.feed(input, now),
+            // Whoever asked may have stopped waiting.
+            Event::Query(query) => drop(query.reply.send(self.bridge.live(now))),
+        }
+    }
+
+    fn feed(&mut self, input: Input, now: Now) {
+        self.bridge.handle_input(input, now);
+        self.drain();
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.bridge.poll_output() {
+            match output {
+                Output::Transmit(transmit) => self.transmit(transmit),
+                Output::Store(request) => self.ask(request),
+                Output::Media(command) => {
+                    let taken = self.media.command(command);
+                    assert!(taken, "the media thread takes commands each tick, and its queue holds many ticks' worth");
+                }
+                Output::Note(note) => self.meters.note(&note),
+                Output::Drained => self.drained = true,
+            }
+        }
+    }
+
+    fn transmit(&mut self, transmit: sip::Transmit) {
+        let listener = self.listeners.get_mut(usize::from(transmit.listener));
+        let listener = listener.expect("the endpoint was told of these listeners only");
+        listener.outbox.push(transmit);
+    }
+
+    /// A full queue is an answer: nothing is known of the request, since it was not asked.
+    fn ask(&mut self, request: StoreRequest) {
+        let id = request.id;
+        if self.storekeeper.try_send(request).is_err() {
+            self.meters.overflowed();
+            self.refused.push_back(id);
+        }
+    }
+
+    /// Reads a listener until it is empty or its budget is used up.
+    fn receive(&mut self, listener: usize, now: Now) {
+        let index = u8::try_from(listener).expect("the configuration allows 16 listeners");
+        for _ in 0..BUDGET / DATAGRAMS {
+            let socket = &self.listeners[listener].socket;
+            let mut context = Context::from_waker(Waker::noop());
+            let Poll::Ready(Ok(mut ready)) = socket.poll_read_ready(&mut context) else { return };
+            // A failed read (an ICMP error that was queued, say) is over once it is told.
+            let count = socket.get_ref().receive(&mut self.inbox).unwrap_or(0);
+            if count < DATAGRAMS {
+                ready.clear_ready();
+            }
+            let mut batch = Vec::with_capacity(count);
+            for received in self.inbox.iter() {
+                if received.truncated {
+                    self.meters.truncated();
+                    continue;
+                }
+                let payload = Bytes::copy_from_slice(received.payload);
+                batch.push(Input::Datagram { listener: index, source: received.source, payload });
+            }
+            for datagram in batch {
+                self.feed(datagram, now);
+            }
+        }
+    }
+
+    fn flush(&mut self) {
+        for listener in &mut self.listeners {
+            if listener.outbox.is_empty() {
+                continue;
+            }
+            let datagrams: Vec<Datagram<'_>> =
+                listener.outbox.iter().map(|t| Datagram { destination: t.destination, payload: &t.payload }).collect();
+            let sent = listener.socket.get_ref().send_all(&datagrams);
+            if sent.dropped > 0 {
+                self.meters.unsent(sent.dropped);
+            }
+            listener.outbox.clear();
+        }
+    }
+}
+
+impl Sources {
+    /// Returns what has happened, if anything has.
+    fn poll(&mut self) -> Option<Event> {
+        if let Ok(stored) = self.answers.try_recv() {
+            return Some(answered(stored));
+        }
+        if let Ok(event) = self.events.try_recv() {
+            return Some(Event::Input(Input::Media(event)));
+        }
+        if let Ok(input) = self.inputs.try_recv() {
+            return Some(Event::Input(input));
+        }
+        self.queries.try_recv().ok().map(Event::Query)
+    }
+}
+
+/// Waits until something happens, at most for a while.
+async fn happening(
+    listeners: &[Listener],
+    sources: &mut Sources,
+    pause: Duration,
+) -> Option<Event> {
+    let readable = std::future::poll_fn(|context| {
+        let ready = |listener: &Listener| listener.socket.poll_read_ready(context).is_ready();
+        if listeners.iter().any(ready) { Poll::Ready(()) } else { Poll::Pending }
+    });
+    let readable = pin!(readable);
+    tokio::select! {
+        biased;
+        Some(stored) = sources.answers.recv() => Some(answered(stored)),
+        () = readable => None,
+        Some(event) = sources.events.recv() => Some(Event::Input(Input::Media(event))),
+        Some(input) = sources.inputs.recv() => Some(Event::Input(input)),
+        Some(query) = sources.queries.recv() => Some(Event::Query(query)),
+        () = tokio::time::sleep(pause) => None,
+    }
+}
+
+fn answered((request, outcome): Stored) -> Event {
+    Event::Input(Input::Stored { request, outcome })
+}
