@@ -6,9 +6,9 @@ mod check;
 mod credits;
 mod explain;
 mod place;
+mod serve;
 mod shown;
 mod table;
-mod serve;
 
 use std::io::{self, Write};
 use std::path::PathBuf;

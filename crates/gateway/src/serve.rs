@@ -11,7 +11,7 @@ use media::Library;
 use net::{Pair, Socket};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use store::Store;
+use store::{ServingLock, Store};
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -45,6 +45,8 @@ pub(crate) struct Running {
     storekeeper: JoinHandle<()>,
     /// What ends with the gateway, whatever it does.
     others: JoinSet<()>,
+    /// Keeps a second gateway off the store.
+    _lock: ServingLock,
 }
 
 /// What is bound before anything is written.
@@ -70,7 +72,7 @@ pub(crate) async fn start(config: Config) -> Result<Running> {
 pub(crate) async fn start_on(config: Config, store: Store) -> Result<Running> {
     let library = Arc::new(prompts::load(config.media.prompts.as_deref())?);
     let bound = bind(&config).await?;
-    store.lock_for_serving().await.context("the store")?;
+    let lock = store.lock_for_serving().context("the store")?;
     let telemetry = Telemetry::new();
     let health = Health::new();
     let epoch = store.begin_epoch(&config.node.name).await.context("the store")?;
@@ -89,7 +91,7 @@ pub(crate) async fn start_on(config: Config, store: Store) -> Result<Running> {
     let revision = directory.revision();
     let first = [Input::Directory(Arc::new(directory)), Input::Orphans(orphans)];
     let parts = Parts { config, store, library, epoch, telemetry, health, revision };
-    parts.run(bound, first).await
+    parts.run(bound, first, lock)
 }
 
 impl Running {
@@ -145,7 +147,7 @@ struct Parts {
 }
 
 impl Parts {
-    async fn run(self, bound: Bound, first: [Input; 2]) -> Result<Running> {
+    fn run(self, bound: Bound, first: [Input; 2], lock: ServingLock) -> Result<Running> {
         let legs = self.config.node.calls_max;
         let sip: Vec<SocketAddr> = bound.listeners.iter().map(Socket::local).collect();
         let http = bound.http.local_addr()?;
@@ -184,7 +186,17 @@ impl Parts {
         let drain_limit = self.config.drain_limit;
         let health = self.health.clone();
         let others = self.others(bound.http, api, inputs.clone());
-        Ok(Running { sip, http, health, inputs, drain_limit, signalling, storekeeper, others })
+        Ok(Running {
+            sip,
+            http,
+            health,
+            inputs,
+            drain_limit,
+            signalling,
+            storekeeper,
+            others,
+            _lock: lock,
+        })
     }
 
     /// Starts what ends with the gateway.

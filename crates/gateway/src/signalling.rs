@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::pin::pin;
-use std::task::{Context, Poll, Waker};
+use std::task::Poll;
 use std::time::Duration;
 
 use api::LiveQuery;
@@ -12,7 +12,8 @@ use bridge::{Bridge, Input, Output, StoreOutcome, StoreRequest};
 use bytes::Bytes;
 use model::{Instant, Now, limits};
 use net::{Datagram, Inbox, Socket};
-use tokio::io::unix::AsyncFd;
+use tokio::io::Interest;
+use tokio::net::UdpSocket;
 use tokio::sync::mpsc::{self, Receiver};
 
 use crate::abort::AbortOnPanic;
@@ -58,7 +59,9 @@ pub(crate) struct Signalling {
 }
 
 struct Listener {
-    socket: AsyncFd<Socket>,
+    socket: Socket,
+    /// The same socket, as the runtime watches it.
+    watched: UdpSocket,
     outbox: Vec<sip::Transmit>,
 }
 
@@ -81,8 +84,7 @@ impl Signalling {
     /// # Errors
     /// If a socket cannot be watched.
     pub(crate) fn new(bridge: Bridge, ends: Ends, meters: BridgeMeters) -> io::Result<Self> {
-        let watched = |socket| Ok(Listener { socket: AsyncFd::new(socket)?, outbox: Vec::new() });
-        let listeners = ends.listeners.into_iter().map(watched).collect::<io::Result<_>>()?;
+        let listeners = ends.listeners.into_iter().map(Listener::new).collect::<io::Result<_>>()?;
         let Ends { answers, events, inputs, queries, .. } = ends;
         Ok(Self {
             bridge,
@@ -156,7 +158,10 @@ impl Signalling {
                 Output::Store(request) => self.ask(request),
                 Output::Media(command) => {
                     let taken = self.media.command(command);
-                    assert!(taken, "the media thread takes commands each tick, and its queue holds many ticks' worth");
+                    assert!(
+                        taken,
+                        "the media thread takes commands each tick, and its queue holds many ticks' worth"
+                    );
                 }
                 Output::Note(note) => self.meters.note(&note),
                 Output::Drained => self.drained = true,
@@ -183,14 +188,7 @@ impl Signalling {
     fn receive(&mut self, listener: usize, now: Now) {
         let index = u8::try_from(listener).expect("the configuration allows 16 listeners");
         for _ in 0..BUDGET / DATAGRAMS {
-            let socket = &self.listeners[listener].socket;
-            let mut context = Context::from_waker(Waker::noop());
-            let Poll::Ready(Ok(mut ready)) = socket.poll_read_ready(&mut context) else { return };
-            // A failed read (an ICMP error that was queued, say) is over once it is told.
-            let count = socket.get_ref().receive(&mut self.inbox).unwrap_or(0);
-            if count < DATAGRAMS {
-                ready.clear_ready();
-            }
+            let count = self.listeners[listener].receive(&mut self.inbox);
             let mut batch = Vec::with_capacity(count);
             for received in self.inbox.iter() {
                 if received.truncated {
@@ -203,6 +201,9 @@ impl Signalling {
             for datagram in batch {
                 self.feed(datagram, now);
             }
+            if count < DATAGRAMS {
+                return;
+            }
         }
     }
 
@@ -211,14 +212,37 @@ impl Signalling {
             if listener.outbox.is_empty() {
                 continue;
             }
-            let datagrams: Vec<Datagram<'_>> =
-                listener.outbox.iter().map(|t| Datagram { destination: t.destination, payload: &t.payload }).collect();
-            let sent = listener.socket.get_ref().send_all(&datagrams);
+            let datagrams: Vec<Datagram<'_>> = listener
+                .outbox
+                .iter()
+                .map(|t| Datagram { destination: t.destination, payload: &t.payload })
+                .collect();
+            let sent = listener.socket.send_all(&datagrams);
             if sent.dropped > 0 {
                 self.meters.unsent(sent.dropped);
             }
             listener.outbox.clear();
         }
+    }
+}
+
+impl Listener {
+    fn new(socket: Socket) -> io::Result<Self> {
+        let watched = UdpSocket::from_std(socket.handle()?)?;
+        Ok(Self { socket, watched, outbox: Vec::new() })
+    }
+
+    /// Fills the inbox and returns how many came. Fewer than it has room for means that the
+    /// socket is empty, which the runtime is told by `WouldBlock`.
+    fn receive(&self, inbox: &mut Inbox<DATAGRAMS>) -> usize {
+        let mut count = 0;
+        let outcome = self.watched.try_io(Interest::READABLE, || {
+            // A failed read (an ICMP error that was queued, say) is over once it is told.
+            count = self.socket.receive(inbox).unwrap_or(0);
+            if count < DATAGRAMS { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+        });
+        drop(outcome);
+        count
     }
 }
 
@@ -245,7 +269,7 @@ async fn happening(
     pause: Duration,
 ) -> Option<Event> {
     let readable = std::future::poll_fn(|context| {
-        let ready = |listener: &Listener| listener.socket.poll_read_ready(context).is_ready();
+        let ready = |listener: &Listener| listener.watched.poll_recv_ready(context).is_ready();
         if listeners.iter().any(ready) { Poll::Ready(()) } else { Poll::Pending }
     });
     let readable = pin!(readable);

@@ -231,7 +231,10 @@ async fn commit<B: Book>(book: B, batch: Vec<Command>) -> Vec<Option<Answer>> {
 
 async fn commit_one<B: Book>(book: &B, command: Command) -> Option<Answer> {
     let committed = book.commit(vec![command], clock::unix()).await;
-    committed.inspect_err(|error| tracing::error!(%error, "a command was not committed")).ok()?.pop()
+    committed
+        .inspect_err(|error| tracing::error!(%error, "a command was not committed"))
+        .ok()?
+        .pop()
 }
 
 #[cfg(test)]
@@ -369,9 +372,7 @@ mod tests {
         StoreRequest { id, command, may_wait }
     }
 
-    fn keeper(
-        fault: Fault,
-    ) -> (mpsc::Sender<StoreRequest>, mpsc::Receiver<Stored>, FaultyBook) {
+    fn keeper(fault: Fault) -> (mpsc::Sender<StoreRequest>, mpsc::Receiver<Stored>, FaultyBook) {
         let (asker, requests) = mpsc::channel(16);
         let (teller, answers) = mpsc::channel(2_000);
         let book = FaultyBook { fault, sizes: Arc::default() };

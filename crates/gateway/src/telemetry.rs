@@ -25,8 +25,7 @@ const METADATA: Metadata<'static> = Metadata::new("tollgate", Level::INFO, None)
 const TICK_BUCKETS: &[f64] =
     &[0.0001, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.04, 0.1, 0.2, 0.5, 1.0];
 /// From a commit on a fast disk to the storekeeper's patience.
-const STORE_BUCKETS: &[f64] =
-    &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0];
+const STORE_BUCKETS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0];
 const BATCH_BUCKETS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
 
 /// Every metric of one gateway.
@@ -166,8 +165,10 @@ impl Telemetry {
             ),
             unsent: self
                 .plain("tollgate_sip_unsent_total", "SIP messages that the network did not take."),
-            truncated: self
-                .plain("tollgate_sip_truncated_total", "Datagrams longer than a SIP message may be."),
+            truncated: self.plain(
+                "tollgate_sip_truncated_total",
+                "Datagrams longer than a SIP message may be.",
+            ),
             overflow: self.plain(
                 "tollgate_store_overflow_total",
                 "Requests that the full queue of the storekeeper did not take.",

@@ -90,7 +90,8 @@ async fn load(store: &Store, trunks: &[Trunk]) -> Option<Arc<Directory>> {
         tracing::warn!(%error, "the provisioning could not be read");
     });
     let (provision, trunks) = (provision.ok()?, trunks.to_vec());
-    let built = tokio::task::spawn_blocking(move || Directory::new(provision, trunks)).await.ok()?;
+    let built =
+        tokio::task::spawn_blocking(move || Directory::new(provision, trunks)).await.ok()?;
     let built = built.inspect_err(|error| {
         tracing::error!(%error, "the provisioning cannot be used; the former one stays in force");
     });

@@ -4,7 +4,7 @@
 use std::io;
 use std::mem::{self, MaybeUninit};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::AsRawFd;
 
 use socket2::{Domain, Protocol, SockAddr, Type};
 
@@ -89,6 +89,14 @@ impl Socket {
     #[must_use]
     pub fn local(&self) -> SocketAddr {
         self.local
+    }
+
+    /// Returns another handle to the same socket, for a runtime that waits until it is readable.
+    ///
+    /// # Errors
+    /// As `dup(2)`.
+    pub fn handle(&self) -> io::Result<UdpSocket> {
+        self.inner.try_clone()
     }
 
     /// Receives what is there, at most as many as the inbox has slots, and returns how many; 0 if
@@ -208,12 +216,6 @@ impl Socket {
             )
         };
         usize::try_from(sent).unwrap_or(0)
-    }
-}
-
-impl AsRawFd for Socket {
-    fn as_raw_fd(&self) -> RawFd {
-        self.inner.as_raw_fd()
     }
 }
 

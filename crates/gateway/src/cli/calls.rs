@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use super::place::Place;
 use super::shown::{View, iso, number_type, payer, seconds};
 use super::table::Table;
-use crate::config::Secret;
+use api::Token;
 
 /// How long the gateway may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -78,7 +78,7 @@ pub(crate) async fn run(args: Args, out: &mut impl Write) -> Result<()> {
 }
 
 /// Asks a running gateway for its live calls.
-async fn ask(gateway: SocketAddr, token: &Secret) -> Result<Value> {
+async fn ask(gateway: SocketAddr, token: &Token) -> Result<Value> {
     let asked = timeout(PATIENCE, exchange(gateway, token)).await;
     let answer = asked
         .map_err(|_| anyhow!("no answer within {} s", PATIENCE.as_secs()))
@@ -96,7 +96,7 @@ async fn ask(gateway: SocketAddr, token: &Secret) -> Result<Value> {
 }
 
 /// One request of HTTP/1.0, so that the answer is neither chunked nor followed by another.
-async fn exchange(gateway: SocketAddr, token: &Secret) -> std::io::Result<String> {
+async fn exchange(gateway: SocketAddr, token: &Token) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(gateway).await?;
     let token = token.reveal();
     let request = format!(
@@ -300,7 +300,7 @@ mod tests {
                 stream.write_all(said.as_bytes()).await.unwrap();
                 String::from_utf8_lossy(&asked[..read]).into_owned()
             });
-            let error = ask(address, &Secret::new("sixteen-letters!")).await.unwrap_err();
+            let error = ask(address, &Token::parse("sixteen-letters!").unwrap()).await.unwrap_err();
             assert!(answer.await.unwrap().contains("Authorization: Bearer sixteen-letters!\r\n"));
             error
         });

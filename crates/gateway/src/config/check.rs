@@ -12,8 +12,8 @@ use net::{PortRange, RangeError};
 
 use super::places::Places;
 use super::{
-    Charging, Config, ConfigError, ConfigErrors, Http, Listener, Log, LogFormat, Media, Node,
-    Sip, TOKEN_VARIABLE, file, token_from_environment, trunk,
+    Charging, Config, ConfigError, ConfigErrors, Http, Listener, Log, LogFormat, Media, Node, Sip,
+    TOKEN_VARIABLE, file, token_from_environment, trunk,
 };
 
 /// Collects what is wrong, with its place.
