@@ -243,3 +243,109 @@ impl Shard {
         Instant { micros: next.micros.saturating_add(behind.saturating_mul(micros)) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+    use std::time::Duration;
+
+    use media::command::Codec;
+    use media::{Direction, Event, Flow};
+    use model::CallId;
+    use net::PortRange;
+
+    use super::*;
+    use crate::telemetry::Telemetry;
+
+    #[test]
+    fn packets_leave_every_20_ms_from_open_to_close() {
+        let mut stage = Stage::new(22_000);
+        stage.open();
+        let mut packet = [0; 2_000];
+        stage.phone.recv_from(&mut packet).unwrap();
+        let begun = clock::mono();
+        for _ in 0..25 {
+            let (length, source) = stage.phone.recv_from(&mut packet).unwrap();
+            assert_eq!((length, source), (172, stage.port));
+        }
+        let took = clock::mono().since(begun).as_millis();
+        assert!((400..700).contains(&took), "25 packets took {took} ms");
+        assert!(stage.plane.command(Command::Close { call: CallId(1) }));
+        let Some(Event::Closed { call, stats, .. }) = stage.events.blocking_recv() else {
+            panic!("no news of the end")
+        };
+        assert_eq!(call, CallId(1));
+        assert!(stats.sent >= 26);
+    }
+
+    #[test]
+    fn a_leg_does_not_hear_what_came_to_its_port_before_it() {
+        let mut stage = Stage::new(22_400);
+        for sequence in 0..20 {
+            stage.say(sequence);
+        }
+        stage.open();
+        thread_pause();
+        assert!(stage.events.try_recv().is_err());
+        stage.say(100);
+        assert!(matches!(stage.events.blocking_recv(), Some(Event::Heard { .. })));
+    }
+
+    /// A media plane of one port, and a phone.
+    struct Stage {
+        plane: MediaPlane,
+        events: mpsc::Receiver<Event>,
+        port: SocketAddr,
+        phone: UdpSocket,
+    }
+
+    impl Stage {
+        fn new(first: u16) -> Self {
+            let localhost: IpAddr = "127.0.0.1".parse().unwrap();
+            let pairs = PortRange::new(first, first + 399).unwrap().bind(localhost, 1).unwrap();
+            let port = pairs[0].rtp.local();
+            let (reporter, events) = mpsc::channel(16);
+            let plan = Plan {
+                library: Arc::new(crate::prompts::load(None).unwrap()),
+                legs: 1,
+                pairs,
+                seed: [7; 32],
+                cpu: None,
+                real_time: false,
+            };
+            let plane = MediaPlane::start(plan, reporter, Telemetry::new().media()).unwrap();
+            let phone = UdpSocket::bind("127.0.0.1:0").unwrap();
+            phone.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+            Self { plane, events, port, phone }
+        }
+
+        fn open(&self) {
+            let flow = Flow {
+                codec: Codec::Pcmu,
+                ptime: Duration::from_millis(20),
+                digits_in: None,
+                comfort_noise: false,
+                remote: self.phone.local_addr().unwrap(),
+                remote_rtcp: None,
+                direction: Direction::SendRecv,
+                held: false,
+                sources: vec!["127.0.0.0/8".parse().unwrap()],
+            };
+            let (call, port) = (CallId(1), PortId(0));
+            let open = Command::Open { call, port, flow, language: 0, ssrc: 7 };
+            assert!(self.plane.command(open));
+        }
+
+        /// Sends one RTP packet: version 2, PCMU, silence.
+        fn say(&self, sequence: u8) {
+            let mut packet = [0xff; 172];
+            packet[..12].copy_from_slice(&[0x80, 0, 0, sequence, 0, 0, sequence, 0, 1, 2, 3, 4]);
+            self.phone.send_to(&packet, self.port).unwrap();
+        }
+    }
+
+    /// Several ticks.
+    fn thread_pause() {
+        clock::sleep_until(clock::mono() + Duration::from_millis(200));
+    }
+}
