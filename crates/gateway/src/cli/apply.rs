@@ -89,3 +89,63 @@ fn tell(plan: &Plan, args: &Args, out: &mut impl Write) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use store::Store;
+
+    use super::*;
+
+    const FILE: &str = "[[organization]]\nname = \"acme\"\ncurrency = \"USD\"\n\
+        [[user]]\nname = \"ada\"\norganization = \"acme\"\nlicences = [\"MCOMEETACPEA\"]\n\
+        [[meeting]]\nname = \"standup\"\norganizer = \"ada\"\n";
+
+    fn url(folder: &Path) -> String {
+        format!("sqlite:{}", folder.join("book.sqlite").display())
+    }
+
+    async fn applied(folder: &Path, text: &str, dry_run: bool) -> Result<String> {
+        let file = folder.join("provision.toml");
+        std::fs::write(&file, text)?;
+        let place = Place { config: None, store: Some(url(folder)) };
+        let mut out = Vec::new();
+        run(Args { file, place, dry_run, show_ids: false }, &mut out).await?;
+        Ok(String::from_utf8(out)?)
+    }
+
+    #[tokio::test]
+    async fn a_file_is_applied_once_and_its_drawn_id_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = applied(folder.path(), FILE, false).await.unwrap();
+        assert!(first.contains("added organization acme\n"), "{first}");
+        assert!(first.contains("meeting standup: conference ID "), "{first}");
+        let store = Store::open(&url(folder.path())).await.unwrap();
+        let before = store.provision().await.unwrap();
+        let again = applied(folder.path(), FILE, false).await.unwrap();
+        assert!(again.contains("nothing changed\nrevision 1\n"), "{again}");
+        assert_eq!(store.provision().await.unwrap(), before);
+    }
+
+    #[tokio::test]
+    async fn a_dry_run_writes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let said = applied(folder.path(), FILE, true).await.unwrap();
+        assert!(said.ends_with("dry run: nothing was written\n"), "{said}");
+        let store = Store::open(&url(folder.path())).await.unwrap();
+        assert!(store.provision().await.unwrap().organizations.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_wrong_file_writes_nothing_and_names_the_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let wrong =
+            format!("{FILE}[[user]]\nname = \"bob\"\norganization = \"x\"\nlicences = []\n");
+        let error = applied(folder.path(), &wrong, false).await.unwrap_err().to_string();
+        assert!(error.contains("provision.toml:13: user.organization: \"x\" is no"), "{error}");
+        assert!(error.ends_with("1 problem(s); nothing was written"), "{error}");
+        let store = Store::open(&url(folder.path())).await.unwrap();
+        assert!(store.provision().await.unwrap().organizations.is_empty());
+    }
+}

@@ -312,6 +312,9 @@ fn moment(text: &str) -> Result<UnixTime> {
 
 #[cfg(test)]
 mod tests {
+    use model::Currency;
+    use model::record::{Organization, Provision};
+
     use super::*;
 
     #[test]
@@ -332,5 +335,67 @@ mod tests {
         assert_eq!(iso(moment("2026-11-20").unwrap()), "2026-11-20T00:00:00.000Z");
         assert_eq!(iso(moment("2026-11-20T01:00:00+01:00").unwrap()), "2026-11-20T00:00:00.000Z");
         assert!(moment("yesterday").is_err());
+    }
+
+    async fn store() -> Store {
+        let store = Store::open("memory:").await.unwrap();
+        let organization = Organization {
+            id: OrganizationId::from_name("acme"),
+            name: "acme".to_owned(),
+            currency: Currency::parse("EUR").unwrap(),
+            payg_needs_credits_licence: false,
+        };
+        let provision = Provision { organizations: vec![organization], ..Provision::default() };
+        store.apply(&provision).await.unwrap();
+        store
+    }
+
+    async fn said(store: &Store, (amount, reference): (&str, &str)) -> String {
+        let mut out = Vec::new();
+        match top_up(store, "acme", amount, reference, &mut out).await {
+            Ok(()) => String::from_utf8(out).unwrap(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_reference_counts_once() {
+        let store = store().await;
+        let first = said(&store, ("20.00", "INV-1")).await;
+        assert_eq!(first, "credited 20.00 EUR to acme; available 20.00 EUR\n");
+        let again = said(&store, ("20.00", "INV-1")).await;
+        assert!(again.starts_with("nothing changed: reference INV-1 was credited"), "{again}");
+        assert!(again.ends_with("available 20.00 EUR\n"), "{again}");
+        let other = said(&store, ("21.00", "INV-1")).await;
+        assert!(
+            other.starts_with("reference INV-1 was used for another top-up of 20.00"),
+            "{other}"
+        );
+        let blank = said(&store, ("1.00", "INV 2")).await;
+        assert!(blank.contains("is not a reference"), "{blank}");
+    }
+
+    #[tokio::test]
+    async fn an_unknown_organization_is_told_with_those_that_exist() {
+        let error = account(&store().await, "acne").await.unwrap_err();
+        assert_eq!(error.to_string(), "no organization \"acne\"; there are: acme");
+    }
+
+    #[tokio::test]
+    async fn a_statement_has_the_balance_after_each_entry() {
+        let store = store().await;
+        said(&store, ("20.00", "INV-1")).await;
+        said(&store, ("0.50", "INV-2")).await;
+        let account = account(&store, "acme").await.unwrap();
+        let (first, end) = (UnixTime { micros: i64::MIN }, UnixTime { micros: i64::MAX });
+        let of = account.organization.account();
+        let entries = store.entries(of, first, end).await.unwrap();
+        let mut out = Vec::new();
+        statement(&account, &entries, (true, false), &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split(',').collect()).collect();
+        assert_eq!(rows[0][3..], ["amount", "balance", "currency", "about"]);
+        assert_eq!(rows[1][2..], ["top_up", "20.00", "20.00", "EUR", "reference INV-1"]);
+        assert_eq!(rows[2][2..], ["top_up", "0.50", "20.50", "EUR", "reference INV-2"]);
     }
 }
