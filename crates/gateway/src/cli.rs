@@ -7,8 +7,8 @@ mod credits;
 mod explain;
 mod place;
 mod serve;
-mod shown;
-mod table;
+pub(crate) mod shown;
+pub(crate) mod table;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -16,6 +16,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+
+use crate::demo;
 
 /// A SIP conference bridge gateway that meters minutes against prepaid credit.
 #[derive(Debug, Parser)]
@@ -43,6 +45,7 @@ enum Command {
     Credits(credits::Args),
     Calls(calls::Args),
     Explain(explain::Args),
+    Demo(demo::Args),
 }
 
 /// Where the configuration is looked for.
@@ -57,6 +60,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Credits(args) => wait(credits::run(args, &mut io::stdout())),
         Command::Calls(args) => wait(calls::run(args, &mut io::stdout())),
         Command::Explain(args) => wait(explain::run(args, &mut io::stdout())),
+        Command::Demo(args) => demo::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -4,6 +4,7 @@ mod abort;
 mod cli;
 mod clock;
 mod config;
+mod demo;
 mod health;
 mod logs;
 mod media_plane;
