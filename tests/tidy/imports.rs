@@ -68,7 +68,7 @@ const PLACES: &[Place] = &[
             "bytes",
             "rand_chacha",
             "socket2",
-            "libc",
+            "axum",
             "jiff",
         ],
     },
