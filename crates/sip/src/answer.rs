@@ -131,6 +131,9 @@ impl Endpoint {
         let Some(echo) = Echo::new(message, flow.peer, tag) else {
             return self.count(Counted::Malformed);
         };
+        if status >= 300 {
+            tracing::debug!(status, peer = %flow.peer, "request was refused");
+        }
         let payload = self.written(status, &echo.head, extra, None);
         self.transmit(Flow { peer: echo.destination, ..flow }, payload);
         self.count(Counted::Response(status));
@@ -182,6 +185,9 @@ impl Endpoint {
         match step.state {
             Some(state) => {
                 row.state = state;
+                if row.state.due().is_some() {
+                    row.echo.spend();
+                }
                 self.served.put(serial, row);
             }
             None => self.served.close(&row.key),
@@ -229,6 +235,9 @@ impl Endpoint {
         match step.state {
             Some(state) => {
                 row.state = state;
+                if row.state.due().is_some() {
+                    row.echo.spend();
+                }
                 self.invites.put(serial, row);
             }
             None => {

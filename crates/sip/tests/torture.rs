@@ -237,3 +237,18 @@ fn strangers_get_nothing_whatever_they_send() {
     }
     assert_ne!(SOURCE, "203.0.113.9:5060");
 }
+
+#[test]
+fn a_full_node_answers_503_and_keeps_nothing_of_it() {
+    let mut node = Node::new();
+    let text = |number: usize| INVITE.replace("m1", &format!("m{number}"));
+    for number in 0..model::limits::CALLS {
+        assert_eq!(node.hear(text(number).as_bytes()), [100]);
+    }
+    let before = node.endpoint.live();
+    assert_eq!(node.hear(text(model::limits::CALLS).as_bytes()), [503]);
+    assert_eq!(node.endpoint.live(), before);
+    node.refuse_all();
+    node.pass(Duration::from_secs(60));
+    assert_eq!(node.endpoint.live(), (0, 0));
+}

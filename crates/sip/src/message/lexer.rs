@@ -222,7 +222,8 @@ fn fold<'a>(cursor: &mut Cursor<'a>, above: Option<&mut Header<'a>>, line: &'a [
 
 fn text<'a>(cursor: &mut Cursor<'a>, bytes: &'a [u8]) -> Cow<'a, str> {
     let bytes = bytes.trim_ascii();
-    if bytes.iter().copied().any(is_control) {
+    // No early exit: this way the whole line is looked at some bytes at a time.
+    if bytes.iter().fold(false, |found, byte| found | is_control(*byte)) {
         cursor.note(Fault::Malformed);
     }
     let text = String::from_utf8_lossy(bytes);

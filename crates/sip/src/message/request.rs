@@ -76,6 +76,14 @@ pub(crate) struct Echo {
 }
 
 impl Echo {
+    /// Lets go of what no further answer needs; a transaction outlives its final answer by half a
+    /// minute.
+    pub(crate) fn spend(&mut self) {
+        self.head = Lines::new();
+        self.record_route = Lines::new();
+        self.timestamp = Lines::new();
+    }
+
     /// Keeps what an answer repeats. `None`: there is no Via to answer along, or a value holds what
     /// must not be written.
     pub(crate) fn new(message: &Message<'_>, source: SocketAddr, tag: &str) -> Option<Self> {

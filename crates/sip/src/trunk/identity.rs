@@ -18,10 +18,11 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    /// Reads it; `None` if a URI is malformed or hides a control character: 400.
+    /// Reads it; `None` if the dialled URI is malformed, or either hides a control character: 400.
     pub(crate) fn read(request: &Request<'_>, trunk: &Trunk) -> Option<Self> {
         let called = Uri::read(called_uri(request, trunk.called_from)?)?;
-        let caller = Uri::read(caller_uri(request, trunk.trusted)?)?;
+        // Who calls is good to know; a call does not fail for a name that cannot be read.
+        let caller = caller_uri(request, trunk.trusted).and_then(Uri::read).unwrap_or(Uri::Other);
         let number = called.subscriber()?;
         let number = number.strip_prefix(trunk.strip_prefix.as_str()).unwrap_or(&number).to_owned();
         let name = caller.subscriber()?.into_owned();
@@ -140,6 +141,15 @@ mod tests {
     fn a_prefix_is_stripped_where_it_stands() {
         let stripping = Trunk { strip_prefix: "11".to_owned(), ..trunk("a", "192.0.2.0/24") };
         assert_eq!(read("", &stripping).unwrap().called, "1");
+    }
+
+    #[test]
+    fn an_unreadable_caller_is_nobody_and_a_hidden_line_end_is_refused() {
+        let trusted = Trunk { trusted: true, ..trunk("a", "192.0.2.0/24") };
+        let asserted = |uri: &str| read(&format!("P-Asserted-Identity: <{uri}>\r\n"), &trusted);
+        assert_eq!(asserted("sip:a@b@c").unwrap().caller, None);
+        assert_eq!(asserted("sip:a%0d%0aX@h"), None);
+        assert_eq!(asserted("sip:1;cpc=%00@h"), None);
     }
 
     fn read(extra: &str, trunk: &Trunk) -> Option<Identity> {
