@@ -23,6 +23,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get};
 use bridge::{Input, LiveCall};
 use store::Store;
+use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
 pub use auth::Token;
@@ -91,6 +92,19 @@ pub fn router(state: State) -> Router {
         .method_not_allowed_fallback(failure::no_such_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .with_state(state)
+}
+
+/// Answers HTTP on a bound listener for as long as it is polled, at most so many connections at
+/// once.
+///
+/// # Errors
+/// If the listener fails.
+pub async fn serve(
+    listener: TcpListener,
+    connections_max: usize,
+    state: State,
+) -> std::io::Result<()> {
+    axum::serve(Bounded::new(listener, connections_max), router(state)).await
 }
 
 async fn metrics(Shared(state): Shared<State>) -> Response {

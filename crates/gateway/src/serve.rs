@@ -207,9 +207,8 @@ impl Parts {
         inputs: mpsc::Sender<Input>,
     ) -> JoinSet<()> {
         let mut others = JoinSet::new();
-        let listener = api::Bounded::new(http, CONNECTIONS);
         others.spawn(async move {
-            if let Err(error) = axum::serve(listener, api::router(api)).await {
+            if let Err(error) = api::serve(http, CONNECTIONS, api).await {
                 tracing::error!(%error, "HTTP ended");
             }
         });
