@@ -17,8 +17,11 @@ use super::shown::{View, iso, number_type, payer, rate, seconds};
 use super::table::{Table, printable};
 use proof::Proof;
 
-/// Explains one call: licence, rule, rate, each hold and entry, how it ended, and the proof that
-/// its charge is the sum of its entries and what the price function gives
+/// Explains one call: why it was admitted, refused or cut, and that its charge is right
+///
+/// It tells the licence, the rule and the rate, each hold and entry, and how the call ended; then
+/// it proves that the charge is the sum of the entries and what the price function gives, computed
+/// anew. It fails if that does not hold.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Our id (32 hexadecimal digits) or the carrier's SIP Call-ID

@@ -40,18 +40,54 @@ impl Place {
         Ok(self.config()?.trunks)
     }
 
-    /// Opens the store beside a running gateway, or without one.
+    /// Opens the store that is there, beside a running gateway or without one.
+    ///
+    /// # Errors
+    /// If the configuration is wrong, or there is no store or it cannot be opened.
+    pub(crate) async fn open(&self) -> Result<Store> {
+        let url = self.url()?;
+        if !is_there(&url) {
+            bail!("there is no store at {url}; `tollgate apply FILE` or `tollgate serve` makes it");
+        }
+        opened(&url).await
+    }
+
+    /// Opens the store, making it if need be.
     ///
     /// # Errors
     /// If the configuration is wrong or the store cannot be opened.
-    pub(crate) async fn open(&self) -> Result<Store> {
+    pub(crate) async fn open_or_make(&self) -> Result<Store> {
+        opened(&self.url()?).await
+    }
+
+    /// Opens the store that is there, else one in memory that is as empty as a new one.
+    ///
+    /// # Errors
+    /// If the configuration is wrong or the store cannot be opened.
+    pub(crate) async fn open_or_imagine(&self) -> Result<Store> {
+        let url = self.url()?;
+        opened(if is_there(&url) { &url } else { "memory:" }).await
+    }
+
+    fn url(&self) -> Result<String> {
         let url = match &self.store {
             Some(url) => url.clone(),
             None => self.config()?.store,
         };
-        if !url.starts_with("sqlite:") {
+        if !url.starts_with(SQLITE) {
             bail!("{url:?} cannot be shared with a gateway; use a store of the form sqlite:PATH");
         }
-        Store::open(&url).await.with_context(|| format!("cannot open {url}"))
+        Ok(url)
     }
+}
+
+/// How the URL of a store in a file begins.
+const SQLITE: &str = "sqlite:";
+
+fn is_there(url: &str) -> bool {
+    url.strip_prefix(SQLITE).is_some_and(|path| Path::new(path).exists())
+}
+
+async fn opened(url: &str) -> Result<Store> {
+    Store::open(url).await.with_context(|| format!("cannot open {url}"))
 }
