@@ -1,10 +1,28 @@
 //! The conference bridge: who may come in, who pays, who hears whom, who is cut. Sans-IO.
+//!
+//! [`Bridge`] owns the SIP endpoint and every call. It is driven by [`Input`]s and by time, and
+//! answers with [`Output`]s. One call is one state machine; a panic in its step ends that call
+//! alone. Deliberately absent: sockets, threads, rows, samples, arithmetic on money.
 
+mod accounts;
+mod admission;
+mod call;
+mod closing;
+mod conference;
+mod desk;
 pub mod directory;
+pub mod ending;
+mod gate;
 pub mod input;
+mod meter;
 pub mod output;
+mod ports;
 pub mod refusal;
+#[cfg(test)]
+mod sample;
 pub mod settings;
+mod steps;
+mod turn;
 pub mod view;
 
 pub use directory::{Directory, DirectoryError};
@@ -14,44 +32,236 @@ pub use refusal::Refusal;
 pub use settings::Settings;
 pub use view::LiveCall;
 
-use model::{Instant, Now};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
+use std::sync::Arc;
+
+use model::{AccountId, CallId, Instant, Now};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+use crate::accounts::Accounts;
+use crate::call::{Call, Key, Signal};
+use crate::closing::Closing;
+use crate::conference::Conferences;
+use crate::desk::Desk;
+use crate::gate::Gate;
+use crate::ports::Ports;
+
+/// What a moment is for. Alarms that nothing waits for any more wake for nothing, harmlessly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Alarm {
+    /// A call's own.
+    Call(CallId),
+    /// An account is to be read.
+    Account(AccountId),
+    /// A question is to be repeated.
+    Repeat(u64),
+    /// Draining has come to a limit.
+    Closing,
+}
 
 /// The whole application as one value. Feed it inputs, drain its outputs.
-#[derive(Debug)]
-pub struct Bridge {}
+pub struct Bridge {
+    settings: Settings,
+    endpoint: sip::Endpoint,
+    directory: Arc<Directory>,
+    calls: BTreeMap<CallId, Call>,
+    /// How many of the calls are live.
+    live: usize,
+    conferences: Conferences,
+    accounts: Accounts,
+    gate: Gate,
+    ports: Ports,
+    desk: Desk,
+    alarms: BTreeSet<(Instant, Alarm)>,
+    closing: Closing,
+    chance: ChaCha8Rng,
+    /// What the endpoint told and is not dealt with yet; empty between inputs.
+    news: VecDeque<sip::Event>,
+    /// What calls told each other and is not dealt with yet; empty between inputs.
+    signals: VecDeque<(CallId, Signal)>,
+    outputs: VecDeque<Output>,
+    #[cfg(test)]
+    trap: Option<CallId>,
+}
+
+impl fmt::Debug for Bridge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bridge")
+            .field("calls", &self.calls.len())
+            .field("live", &self.live)
+            .field("conferences", &self.conferences.len())
+            .field("owed", &self.desk.owed())
+            .finish_non_exhaustive()
+    }
+}
 
 impl Bridge {
     /// Makes a bridge with no ports and an empty directory.
     #[must_use]
-    pub fn new(_settings: Settings) -> Self {
-        Self {}
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            endpoint: sip::Endpoint::new(settings.sip.clone()),
+            chance: ChaCha8Rng::from_seed(settings.seed),
+            settings,
+            directory: Arc::new(Directory::default()),
+            calls: BTreeMap::new(),
+            live: 0,
+            conferences: Conferences::default(),
+            accounts: Accounts::default(),
+            gate: Gate::default(),
+            ports: Ports::default(),
+            desk: Desk::default(),
+            alarms: BTreeSet::new(),
+            closing: Closing::Open,
+            news: VecDeque::new(),
+            signals: VecDeque::new(),
+            outputs: VecDeque::new(),
+            #[cfg(test)]
+            trap: None,
+        }
     }
 
     /// Takes one input. Drain [`Self::poll_output`] before the next.
-    pub fn handle_input(&mut self, _input: Input, _now: Now) {
-        unimplemented!()
+    ///
+    /// # Panics
+    /// If outputs of the input before are left undrained.
+    pub fn handle_input(&mut self, input: Input, now: Now) {
+        assert!(self.outputs.is_empty(), "outputs are drained before the next input");
+        match input {
+            Input::Datagram { listener, source, payload } => {
+                self.tell(sip::Input::Datagram { listener, source, payload }, now);
+            }
+            Input::Stored { request, outcome } => self.stored(request, outcome, now),
+            Input::Media(event) => self.media(event, now),
+            Input::PortsAdded(bound) => self.ports.add(bound),
+            Input::Directory(directory) => self.provisioned(directory, now),
+            Input::Orphans(legs) => {
+                for leg in legs {
+                    let (call, dialog) = (leg.call, leg.dialog);
+                    self.order(sip::Command::EndOrphan { call, dialog }, now);
+                }
+            }
+            Input::HangUp(call) => self.step(call, Signal::HangUp, now),
+            Input::Drain { limit } => self.drain(limit, now),
+        }
+        self.settle_down(now);
     }
 
     /// Runs every timer that is due. Drain [`Self::poll_output`] afterwards.
-    pub fn handle_timeout(&mut self, _now: Now) {
-        unimplemented!()
+    ///
+    /// # Panics
+    /// If outputs of the input before are left undrained.
+    pub fn handle_timeout(&mut self, now: Now) {
+        assert!(self.outputs.is_empty(), "outputs are drained before the next input");
+        if self.endpoint.poll_timeout().is_some_and(|at| at <= now.mono) {
+            self.endpoint.handle_timeout(now);
+            self.hear();
+            self.settle_down(now);
+        }
+        while let Some((at, alarm)) = self.alarms.first().copied()
+            && at <= now.mono
+        {
+            self.alarms.pop_first();
+            self.ring(alarm, now);
+            self.settle_down(now);
+        }
     }
 
     /// Returns the next thing for the shell to do.
     #[must_use]
     pub fn poll_output(&mut self) -> Option<Output> {
-        unimplemented!()
+        self.outputs.pop_front()
     }
 
     /// Returns when [`Self::handle_timeout`] is next needed.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        unimplemented!()
+        let own = self.alarms.first().map(|(at, _)| *at);
+        call::earlier(own, self.endpoint.poll_timeout())
     }
 
     /// Returns every live call, for the operator.
     #[must_use]
-    pub fn live(&self, _now: Now) -> Vec<LiveCall> {
-        unimplemented!()
+    pub fn live(&self, now: Now) -> Vec<LiveCall> {
+        let live = self.calls.values().filter(|call| call.state.is_live());
+        live.map(|call| view::live(call, now.mono)).collect()
+    }
+
+    /// Deals with all that the endpoint and the calls told each other.
+    fn settle_down(&mut self, now: Now) {
+        loop {
+            if let Some(event) = self.news.pop_front() {
+                self.sip(event, now);
+            } else if let Some((call, signal)) = self.signals.pop_front() {
+                self.step(call, signal, now);
+            } else {
+                break;
+            }
+        }
+        self.close_if_done(now);
+    }
+
+    fn ring(&mut self, alarm: Alarm, now: Now) {
+        match alarm {
+            Alarm::Call(call) => {
+                if let Some(known) = self.calls.get_mut(&call) {
+                    known.alarm = None;
+                }
+                self.step(call, Signal::Wake, now);
+            }
+            Alarm::Account(account) => self.inquire(account, now),
+            Alarm::Repeat(number) => {
+                let request = self.desk.again(number);
+                self.outputs.extend(request.map(Output::Store));
+            }
+            Alarm::Closing => self.close_down(now),
+        }
+    }
+
+    fn sip(&mut self, event: sip::Event, now: Now) {
+        match event {
+            sip::Event::Invited(invitation) => self.invited(*invitation, now),
+            sip::Event::Cancelled { call } => self.step(call, Signal::Cancelled, now),
+            sip::Event::Confirmed { call, answer } => {
+                self.step(call, Signal::Confirmed(answer), now);
+            }
+            sip::Event::Offered { call, offer } => self.step(call, Signal::Offered(offer), now),
+            sip::Event::Alive { call } => self.step(call, Signal::Alive, now),
+            sip::Event::HungUp { call, q850 } => self.step(call, Signal::HungUp(q850), now),
+            sip::Event::Lost { call, loss } => self.step(call, Signal::Lost(loss), now),
+            sip::Event::OrphanEnded { call, answered } => {
+                tracing::info!(%call, answered, "the carrier was told that an orphan is over");
+            }
+            sip::Event::Counted(counted) => {
+                self.outputs.push_back(Output::Note(Note::Sip(counted)))
+            }
+        }
+    }
+
+    fn media(&mut self, event: media::Event, now: Now) {
+        match event {
+            media::Event::Digit { call, digit } => self.step(call, Signal::Digit(Key(digit)), now),
+            media::Event::Played { call, token } => self.step(call, Signal::Played(token), now),
+            media::Event::Heard { call, at } => self.step(call, Signal::Heard(at), now),
+            media::Event::Life { call, silence } => self.step(call, Signal::Life(silence), now),
+            media::Event::Cut { call, at, overrun } => {
+                self.step(call, Signal::Cut { at, overrun }, now);
+            }
+            media::Event::Closed { call, port, stats } => {
+                self.ports.rest(port, now.mono);
+                self.step(call, Signal::Closed(stats), now);
+            }
+        }
+    }
+
+    fn provisioned(&mut self, directory: Arc<Directory>, now: Now) {
+        let trunks = directory.trunks();
+        if trunks != self.directory.trunks() {
+            self.order(sip::Command::Trunks(trunks), now);
+        }
+        tracing::info!(revision = directory.revision(), "a directory was taken");
+        self.directory = directory;
     }
 }

@@ -74,9 +74,11 @@ pub enum Note {
     },
     /// A top-up or release rescued a leg that was final.
     Rescued,
+    /// A step of ours panicked; that call alone was ended.
+    Panicked,
     /// A digit was heard.
     Digit,
-    /// A call is over; its label is from the closed set of `Ending`.
+    /// A call is over; its label is one of [`crate::ending::labels`].
     CallEnded {
         /// Which.
         call: CallId,

@@ -1,5 +1,7 @@
 //! The one table of named noes.
 
+use media::Prompt;
+
 /// Why a call is turned away or a caller sent off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Refusal {
@@ -33,4 +35,150 @@ pub enum Refusal {
     NodeFull,
     /// The node is draining.
     Draining,
+}
+
+/// One row of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row {
+    /// Its name in CDRs, metrics, `explain` and a trunk's overrides.
+    pub label: &'static str,
+    /// SIP status of a refused INVITE, unless the trunk says otherwise (domain.md §6).
+    pub status: u16,
+    /// Q.850 cause in `Reason`, of a refused INVITE or of the BYE after the prompt.
+    pub q850: u8,
+    /// What a caller who was answered is told. Neutral: the payer's state is not told.
+    pub prompt: Prompt,
+    /// Whether the same call may succeed a little later.
+    pub transient: bool,
+    /// Whether the whole node refuses, so that Retry-After is sent (503).
+    pub retry_after: bool,
+}
+
+/// Licence or credit.
+const PAYER: Row = row("", (403, 21), Prompt::CannotComplete, false);
+/// One call, payer or store.
+const CALL: Row = row("", (480, 41), Prompt::CannotComplete, false);
+
+impl Refusal {
+    /// Every refusal.
+    pub const ALL: [Self; 15] = [
+        Self::UnknownNumber,
+        Self::NotLicensed,
+        Self::TollFreeDisabled,
+        Self::InsufficientCredit,
+        Self::NoTariff,
+        Self::UnknownConferenceId,
+        Self::IdentificationTimeout,
+        Self::MeetingFull,
+        Self::StoreUnavailable,
+        Self::MediaUnacceptable,
+        Self::MalformedSdp,
+        Self::TrunkRate,
+        Self::TrunkFull,
+        Self::NodeFull,
+        Self::Draining,
+    ];
+
+    /// Returns the refusal's row.
+    #[must_use]
+    pub const fn row(self) -> Row {
+        match self {
+            Self::UnknownNumber => row("unknown_number", (404, 1), Prompt::CannotComplete, false),
+            Self::NotLicensed => Row { label: "not_licensed", ..PAYER },
+            Self::TollFreeDisabled => Row { label: "toll_free_disabled", ..PAYER },
+            Self::InsufficientCredit => {
+                Row { label: "insufficient_credit", transient: true, ..PAYER }
+            }
+            Self::NoTariff => Row { label: "no_tariff", ..CALL },
+            Self::UnknownConferenceId => {
+                row("unknown_conference_id", (480, 16), Prompt::TooManyTries, false)
+            }
+            Self::IdentificationTimeout => {
+                row("identification_timeout", (480, 16), Prompt::Goodbye, false)
+            }
+            Self::MeetingFull => {
+                Row { label: "meeting_full", prompt: Prompt::MeetingFull, transient: true, ..CALL }
+            }
+            Self::StoreUnavailable => Row {
+                label: "store_unavailable",
+                prompt: Prompt::TryLater,
+                transient: true,
+                ..CALL
+            },
+            Self::MediaUnacceptable => {
+                row("media_unacceptable", (488, 65), Prompt::CannotComplete, false)
+            }
+            Self::MalformedSdp => row("malformed_sdp", (400, 41), Prompt::CannotComplete, false),
+            Self::TrunkRate => row("trunk_rate", (503, 42), Prompt::TryLater, true),
+            Self::TrunkFull => row("trunk_full", (503, 34), Prompt::TryLater, true),
+            Self::NodeFull => {
+                Row { retry_after: true, ..row("node_full", (503, 42), Prompt::TryLater, true) }
+            }
+            Self::Draining => {
+                Row { retry_after: true, ..row("draining", (503, 41), Prompt::Closing, true) }
+            }
+        }
+    }
+
+    /// Returns the refusal's name: a metric label, a CDR's ending, a key of a trunk's overrides.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        self.row().label
+    }
+
+    /// Returns the SIP status for a trunk: its own choice (a final refusal), else the table's.
+    #[must_use]
+    pub fn status(self, overrides: &[(String, u16)]) -> u16 {
+        let own = overrides.iter().find(|(label, _)| label == self.label()).map(|(_, code)| *code);
+        own.filter(|code| (300..=699).contains(code)).unwrap_or(self.row().status)
+    }
+}
+
+const fn row(
+    label: &'static str,
+    (status, q850): (u16, u8),
+    prompt: Prompt,
+    transient: bool,
+) -> Row {
+    Row { label, status, q850, prompt, transient, retry_after: false }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_refusal_has_a_label_of_its_own() {
+        let labels: BTreeSet<_> = Refusal::ALL.iter().map(|refusal| refusal.label()).collect();
+        assert_eq!(labels.len(), Refusal::ALL.len());
+        let plain = |c: char| c.is_ascii_lowercase() || c == '_';
+        assert!(labels.iter().all(|label| !label.is_empty() && label.chars().all(plain)));
+    }
+
+    #[test]
+    fn licence_and_credit_refusals_are_403_with_cause_21() {
+        for refusal in
+            [Refusal::NotLicensed, Refusal::TollFreeDisabled, Refusal::InsufficientCredit]
+        {
+            assert_eq!((refusal.row().status, refusal.row().q850), (403, 21), "{refusal:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_refusal_by_the_whole_node_names_a_time_to_come_back() {
+        let named: Vec<_> = Refusal::ALL.into_iter().filter(|r| r.row().retry_after).collect();
+        assert_eq!(named, [Refusal::NodeFull, Refusal::Draining]);
+        assert!(named.iter().all(|refusal| refusal.row().status == 503));
+        assert!(Refusal::ALL.iter().all(|refusal| refusal.row().status != 603));
+    }
+
+    #[test]
+    fn a_trunk_may_choose_its_own_codes_but_no_answer() {
+        let own = [("no_tariff".to_owned(), 603), ("unknown_number".to_owned(), 200)];
+        assert_eq!(Refusal::NoTariff.status(&own), 603);
+        assert_eq!(Refusal::UnknownNumber.status(&own), 404);
+        assert_eq!(Refusal::NotLicensed.status(&own), 403);
+    }
 }

@@ -1,7 +1,10 @@
 //! What an operator sees of a live call.
 
 use model::record::Capability;
-use model::{CallId, Did, MeetingId, Money, UnixTime};
+use model::{CallId, Did, Instant, MeetingId, Money, UnixTime};
+
+use crate::call::Call;
+use crate::call::file::Payer;
 
 /// One live call, as of one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,4 +33,27 @@ pub struct LiveCall {
     pub funded_left_secs: Option<u64>,
     /// Held and captured so far on the leg, if known.
     pub held: Option<Money>,
+}
+
+/// Shows a call.
+pub(crate) fn live(call: &Call, now: Instant) -> LiveCall {
+    let file = &call.file;
+    let charged = file.terms().is_some();
+    LiveCall {
+        call: file.call,
+        sip_call_id: file.sip_call_id.clone(),
+        trunk: file.trunk.name.clone(),
+        state: call.state.name(),
+        caller: file.caller.clone(),
+        called: file.called.clone(),
+        meeting: file.host.as_ref().map(|host| host.meeting.id),
+        invited: file.invited.unix,
+        connected_secs: file.connected(now).as_secs(),
+        capability: match file.payer {
+            Payer::Nobody => None,
+            Payer::Included | Payer::Credits(_) => Some(file.capability()),
+        },
+        funded_left_secs: charged.then(|| file.funded_until().since(now).as_secs()),
+        held: None,
+    }
 }

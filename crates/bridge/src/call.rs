@@ -1,0 +1,197 @@
+//! One call: its file, and the state that it is in. One file a state; one arm per state and signal.
+
+pub(crate) mod admitting;
+pub(crate) mod arriving;
+pub(crate) mod file;
+pub(crate) mod identifying;
+pub(crate) mod leaving;
+pub(crate) mod line;
+pub(crate) mod parting;
+pub(crate) mod pulse;
+pub(crate) mod ringing;
+pub(crate) mod seated;
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use media::{LegStats, Prompt, Silence};
+use model::Instant;
+
+use crate::call::admitting::Admitting;
+use crate::call::file::File;
+use crate::call::identifying::Identifying;
+use crate::call::leaving::Leaving;
+use crate::call::parting::Parting;
+use crate::call::ringing::Ringing;
+use crate::call::seated::Seated;
+use crate::desk::Errand;
+use crate::input::StoreOutcome;
+use crate::settings::Settings;
+use crate::turn::Turn;
+
+/// A call.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) file: File,
+    pub(crate) state: State,
+    /// When it is to be woken, as the alarms have it.
+    pub(crate) alarm: Option<Instant>,
+}
+
+/// Where a call stands.
+#[derive(Debug)]
+pub(crate) enum State {
+    /// The payer is certain; the store is asked for the first hold while the caller hears ringing.
+    Ringing(Box<Ringing>),
+    /// Answered; the caller keys in a conference ID.
+    Identifying(Box<Identifying>),
+    /// Answered and identified; the store is asked for the first hold.
+    Admitting(Box<Admitting>),
+    /// Has a place in the meeting.
+    Seated(Box<Seated>),
+    /// Is told goodbye; then BYE.
+    Parting(Box<Parting>),
+    /// Nobody is there any more; the store or the media plane still owes an answer.
+    Leaving(Box<Leaving>),
+    /// Nothing is owed in either direction.
+    Over,
+}
+
+/// Something that happened to a call.
+#[derive(Debug)]
+pub(crate) enum Signal {
+    /// CANCEL came.
+    Cancelled,
+    /// ACK came.
+    Confirmed(Option<Bytes>),
+    /// A re-INVITE or UPDATE came.
+    Offered(Option<Bytes>),
+    /// Signalling proved life.
+    Alive,
+    /// BYE came.
+    HungUp(Option<u8>),
+    /// The dialog ended without BYE.
+    Lost(sip::Loss),
+    /// A key was pressed.
+    Digit(Key),
+    /// An announcement came to its end.
+    Played(u32),
+    /// The first RTP came.
+    Heard(Instant),
+    /// Media began or ended to be silent.
+    Life(Silence),
+    /// The paid time ended on this tick.
+    Cut {
+        /// The tick.
+        at: Instant,
+        /// How far it lay behind.
+        overrun: Duration,
+    },
+    /// The media plane closed the leg.
+    Closed(LegStats),
+    /// The store answered.
+    Stored(Errand, StoreOutcome),
+    /// The account's standing was read.
+    Standing,
+    /// Somebody came into or left the room.
+    Tone(Prompt),
+    /// Time has come.
+    Wake,
+    /// The operator ends the call.
+    HangUp,
+    /// The node closes.
+    CloseDown(Haste),
+}
+
+/// How a closing node ends its calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Haste {
+    /// The caller is told.
+    Goodbye,
+    /// At once.
+    Now,
+}
+
+/// A key. Never shown: it may be part of a conference ID (reliability.md S8).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Key(pub(crate) u8);
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("*")
+    }
+}
+
+impl State {
+    /// Takes a signal. The state is consumed: if the step panics it is gone, the file is not.
+    pub(crate) fn step(self, signal: Signal, file: &mut File, turn: &mut Turn<'_>) -> Self {
+        match self {
+            Self::Ringing(state) => state.step(signal, file, turn),
+            Self::Identifying(state) => state.step(signal, file, turn),
+            Self::Admitting(state) => state.step(signal, file, turn),
+            Self::Seated(state) => state.step(signal, file, turn),
+            Self::Parting(state) => state.step(signal, file, turn),
+            Self::Leaving(state) => state.step(signal, file, turn),
+            Self::Over => Self::Over,
+        }
+    }
+
+    /// Returns when the call is to be woken.
+    pub(crate) fn due(&self, file: &File, settings: &Settings) -> Option<Instant> {
+        let limits = (settings.life_limit, settings.life_limit_held);
+        match self {
+            Self::Ringing(state) => Some(state.due()),
+            Self::Identifying(state) => state.due(file, limits),
+            Self::Admitting(state) => state.due(limits),
+            Self::Seated(state) => state.due(file, limits),
+            Self::Parting(state) => Some(state.due()),
+            Self::Leaving(state) => state.due(),
+            Self::Over => None,
+        }
+    }
+
+    /// Returns the state's name.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Ringing(_) => "ringing",
+            Self::Identifying(_) => "identifying",
+            Self::Admitting(_) => "admitting",
+            Self::Seated(_) => "seated",
+            Self::Parting(_) => "parting",
+            Self::Leaving(_) => "leaving",
+            Self::Over => "over",
+        }
+    }
+
+    /// Whether somebody is there.
+    pub(crate) const fn is_live(&self) -> bool {
+        match self {
+            Self::Ringing(_)
+            | Self::Identifying(_)
+            | Self::Admitting(_)
+            | Self::Seated(_)
+            | Self::Parting(_) => true,
+            Self::Leaving(_) | Self::Over => false,
+        }
+    }
+}
+
+/// Returns the earlier of two moments that may not come.
+pub(crate) fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (moment, None) | (None, moment) => moment,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_never_shown() {
+        let shown = format!("{:?}", Signal::Digit(Key(b'7')));
+        assert!(!shown.contains('7') && !shown.contains("55"), "{shown}");
+    }
+}

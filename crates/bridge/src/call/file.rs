@@ -1,0 +1,165 @@
+//! What is known of a call whatever its state: it becomes the CDR, and survives a panic.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use credits::{OpenLeg, Terms};
+use model::record::{Capability, Cdr, ServiceNumber, Trunk};
+use model::{CallId, Did, Instant, Money, Now};
+
+use crate::directory::{Hosted, Price};
+use crate::ending::Cause;
+use crate::ports::Port;
+
+/// Who pays, as far as it is decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Payer {
+    /// Nobody yet.
+    Nobody,
+    /// The organizer's subscription.
+    Included,
+    /// The organization's credits; a hold stands.
+    Credits(Terms),
+}
+
+/// A call's file.
+#[derive(Debug)]
+pub(crate) struct File {
+    pub(crate) call: CallId,
+    pub(crate) sip_call_id: String,
+    pub(crate) trunk: Arc<Trunk>,
+    pub(crate) caller: Option<Did>,
+    pub(crate) called: Option<Did>,
+    pub(crate) number: Option<Arc<ServiceNumber>>,
+    /// Language of the prompts.
+    pub(crate) language: u8,
+    pub(crate) invited: Now,
+    /// When the 200 OK left.
+    pub(crate) answered: Option<Now>,
+    pub(crate) port: Option<Port>,
+    /// Whether the media plane knows the leg.
+    pub(crate) open: bool,
+    /// The meeting in which it has a place.
+    pub(crate) host: Option<Arc<Hosted>>,
+    pub(crate) payer: Payer,
+    /// Whether a hold was asked for, so that it must be given back at once.
+    pub(crate) held: bool,
+    /// Seconds from answer that are paid for, if credits pay.
+    pub(crate) funded_secs: u32,
+    /// List price until somebody pays, then the price of the terms.
+    pub(crate) price: Option<Price>,
+    pub(crate) reasons: Vec<String>,
+    /// Token of the newest announcement.
+    pub(crate) token: u32,
+    /// When it ends, if nothing stops it.
+    pub(crate) speaking_until: Instant,
+}
+
+impl File {
+    /// Returns when the 200 OK left, or the INVITE's time if none has.
+    pub(crate) fn started(&self) -> Instant {
+        self.answered.map_or(self.invited.mono, |answered| answered.mono)
+    }
+
+    /// Returns the end of paid time; meaningless unless credits pay.
+    pub(crate) fn funded_until(&self) -> Instant {
+        self.started() + Duration::from_secs(self.funded_secs.into())
+    }
+
+    /// Returns the connected time if the call ends then: nothing before the answer, never more
+    /// than is paid for.
+    pub(crate) fn connected(&self, until: Instant) -> Duration {
+        let Some(answered) = self.answered else { return Duration::ZERO };
+        let connected = until.since(answered.mono);
+        match self.payer {
+            Payer::Credits(_) => connected.min(Duration::from_secs(self.funded_secs.into())),
+            Payer::Nobody | Payer::Included => connected,
+        }
+    }
+
+    /// Notes why something was decided.
+    pub(crate) fn because(&mut self, reason: impl Into<String>) {
+        self.reasons.push(reason.into());
+    }
+
+    pub(crate) const fn capability(&self) -> Capability {
+        match self.payer {
+            Payer::Nobody => Capability::Unattributed,
+            Payer::Included => Capability::Included,
+            Payer::Credits(_) => Capability::Credits,
+        }
+    }
+
+    /// Returns the CDR of a call that ends then. Its charge is the list price of unattributed
+    /// time, nothing of included time, and the book's to fill in where credits pay.
+    pub(crate) fn record(&self, cause: Cause, until: Instant) -> Cdr {
+        let connected = self.connected(until);
+        let organization = self.host.as_ref().map(|host| host.organization.id);
+        let owner = self.number.as_ref().and_then(|number| number.dedicated_to);
+        let mut cdr = Cdr {
+            call: self.call,
+            sip_call_id: self.sip_call_id.clone(),
+            trunk: self.trunk.name.clone(),
+            caller: self.caller.clone(),
+            called: self.called.clone(),
+            number_type: self.number.as_ref().map(|number| number.number_type),
+            meeting: self.host.as_ref().map(|host| host.meeting.id),
+            organizer: self.host.as_ref().map(|host| host.organizer.id),
+            organization: organization.or(owner),
+            capability: self.capability(),
+            account: self.terms().map(|terms| terms.account),
+            invited: self.invited.unix,
+            answered: self.answered.map(|answered| answered.unix),
+            connected_micros: micros(connected),
+            billed_secs: 0,
+            rate: None,
+            fee: Money::ZERO,
+            charge: Money::ZERO,
+            currency: self.price.map(|price| price.currency),
+            ending: cause.ending(&self.trunk, self.answered.is_some()),
+            reasons: self.reasons.clone(),
+        };
+        match self.payer {
+            Payer::Included => {}
+            Payer::Credits(_) => cdr.rate = self.price.map(|price| price.rate),
+            Payer::Nobody => self.value(&mut cdr),
+        }
+        cdr
+    }
+
+    /// Returns the leg as the book keeps it; the dialog is filled in when it leaves.
+    pub(crate) fn leg(&self, epoch: &credits::Epoch, terms: Option<Terms>, now: Now) -> OpenLeg {
+        OpenLeg {
+            call: self.call,
+            epoch: epoch.clone(),
+            dialog: String::new(),
+            answered: self.answered.map(|answered| answered.mono),
+            terms,
+            funded_secs: 0,
+            captured: Money::ZERO,
+            cdr: Box::new(self.record(Cause::Fenced, now.mono)),
+        }
+    }
+
+    pub(crate) const fn terms(&self) -> Option<&Terms> {
+        match &self.payer {
+            Payer::Credits(terms) => Some(terms),
+            Payer::Nobody | Payer::Included => None,
+        }
+    }
+
+    /// Values time that nobody pays for at list price. An unanswered call has no price.
+    fn value(&self, cdr: &mut Cdr) {
+        let Some(price) = self.price.filter(|_| self.answered.is_some()) else { return };
+        let secs = credits::billed_secs(price.rate.rounding, cdr.connected_micros);
+        cdr.rate = Some(price.rate);
+        cdr.billed_secs = credits::units(&price.rate, secs).unwrap_or(0);
+        cdr.charge = credits::charge(&price.rate, secs).unwrap_or(Money::ZERO);
+        cdr.fee = price.rate.fee.min(cdr.charge);
+    }
+}
+
+/// Returns whole microseconds.
+pub(crate) fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

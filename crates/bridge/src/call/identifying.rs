@@ -1,0 +1,293 @@
+//! Answered: the caller keys in a conference ID. Unpaid unless the payer is certain already, and
+//! bounded: by tries, by the pause between digits, by the unpaid limit, and in the media plane.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use credits::Terms;
+use media::Prompt;
+use model::{Instant, Pin, limits};
+
+use crate::admission::Seat;
+use crate::call::admitting::Admitting;
+use crate::call::arriving;
+use crate::call::file::{File, Payer};
+use crate::call::leaving::{self, Wire};
+use crate::call::line::{Confirmed, Line};
+use crate::call::parting::Parting;
+use crate::call::ringing::note_answered;
+use crate::call::seated::{JOINING, Seated};
+use crate::call::{Key, Signal, State, earlier};
+use crate::desk::Errand;
+use crate::directory::Hosted;
+use crate::ending::Cause;
+use crate::meter::{Audience, Meter, Verdict};
+use crate::output::Note;
+use crate::refusal::Refusal;
+use crate::turn::Turn;
+
+const GREETING: [Prompt; 2] = [Prompt::Welcome, Prompt::EnterConferenceId];
+const AGAIN: [Prompt; 2] = [Prompt::UnknownConferenceId, Prompt::EnterConferenceId];
+
+/// What was keyed in so far. Never shown.
+#[derive(Default)]
+struct Keyed(String);
+
+impl fmt::Debug for Keyed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("****")
+    }
+}
+
+/// Whether the first prompt is still being said: the unpaid limit runs from its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Greeting {
+    /// It is, and this token comes at its end.
+    Saying(u32),
+    /// It is not.
+    Over,
+}
+
+/// A caller who is not identified yet.
+#[derive(Debug)]
+pub(crate) struct Identifying {
+    line: Line,
+    /// Runs if the payer was certain before the answer.
+    meter: Option<Meter>,
+    greeting: Greeting,
+    keyed: Keyed,
+    tries_left: u8,
+    /// When the time to identify oneself is over.
+    deadline: Instant,
+    /// When a digit is due.
+    pause: Option<Instant>,
+}
+
+impl Identifying {
+    /// Greets the caller who was just answered.
+    pub(crate) fn begin(
+        line: Line,
+        meter: Option<Meter>,
+        file: &mut File,
+        turn: &mut Turn<'_>,
+    ) -> State {
+        let greeting = turn.length(file, &GREETING);
+        let mut identifying = Self {
+            line,
+            meter,
+            greeting: Greeting::Over,
+            keyed: Keyed::default(),
+            tries_left: turn.settings.tries.max(1),
+            deadline: turn.now.mono + greeting + turn.settings.unpaid_limit,
+            pause: None,
+        };
+        if file.open {
+            identifying.greet(file, turn);
+        }
+        State::Identifying(Box::new(identifying))
+    }
+
+    pub(crate) fn step(mut self, signal: Signal, file: &mut File, turn: &mut Turn<'_>) -> State {
+        let now = turn.now.mono;
+        match signal {
+            Signal::Digit(key) => return self.pressed(key, file, turn),
+            Signal::Wake => return self.wake(file, turn),
+            Signal::Stored(Errand::Roll, outcome) => {
+                let verdict = self.meter.as_mut().map(|meter| meter.rolled(&outcome, file, turn));
+                if verdict == Some(Verdict::Fenced) {
+                    return leaving::end(Cause::Fenced, now, Wire::Bye, file, turn);
+                }
+            }
+            Signal::Played(token) if self.greeting == Greeting::Saying(token) => {
+                self.greeting = Greeting::Over;
+            }
+            Signal::Cut { at, .. } => return self.cut(at, file, turn),
+            Signal::Confirmed(answer) => match self.line.confirmed(answer.as_ref(), file, turn) {
+                Ok(Confirmed::Opened) => self.greet(file, turn),
+                Ok(Confirmed::Plain) => {}
+                Err(refusal) => {
+                    let cause = Cause::Refused(refusal);
+                    return leaving::end(cause, now, Wire::Bye, file, turn);
+                }
+            },
+            Signal::Offered(offer) => self.line.offered(offer.as_ref(), file, turn),
+            Signal::Alive => self.line.alive(now),
+            Signal::Heard(at) => self.line.hears(at),
+            Signal::Life(silence) => self.line.life(silence, now),
+            Signal::HungUp(q850) => {
+                return leaving::end(Cause::CallerHungUp(q850), now, Wire::Told, file, turn);
+            }
+            Signal::Lost(loss) => return lost(&self.line, loss, file, turn),
+            Signal::HangUp => {
+                return leaving::end(Cause::OperatorHungUp, now, Wire::Bye, file, turn);
+            }
+            Signal::CloseDown(haste) => {
+                return Parting::close_down(self.line, haste, file, turn);
+            }
+            Signal::Stored(
+                Errand::Open | Errand::Place | Errand::Answered | Errand::End | Errand::Inquire,
+                _,
+            )
+            | Signal::Cancelled
+            | Signal::Played(_)
+            | Signal::Closed(_)
+            | Signal::Standing
+            | Signal::Tone(_) => {}
+        }
+        State::Identifying(Box::new(self))
+    }
+
+    pub(crate) fn due(&self, file: &File, limits: (Duration, Duration)) -> Option<Instant> {
+        let meter = self.meter.as_ref().map(|meter| meter.due(file));
+        let own = self.pause.map_or(self.deadline, |pause| pause.min(self.deadline));
+        earlier(earlier(Some(own), meter), self.line.due(limits))
+    }
+
+    /// Speaks once the leg has media; the media plane bounds the unpaid time as well.
+    fn greet(&mut self, file: &mut File, turn: &mut Turn<'_>) {
+        match &self.meter {
+            Some(meter) => meter.tell(file, turn),
+            None => fund(file, self.deadline, turn),
+        }
+        if let Some(token) = turn.say(file, &GREETING, true) {
+            self.greeting = Greeting::Saying(token);
+        }
+    }
+
+    fn pressed(mut self, key: Key, file: &mut File, turn: &mut Turn<'_>) -> State {
+        let now = turn.now.mono;
+        turn.note(Note::Digit);
+        if matches!(self.greeting, Greeting::Saying(_)) {
+            // The key stopped the first prompt: the unpaid limit runs from here.
+            self.greeting = Greeting::Over;
+            self.deadline = self.deadline.min(now + turn.settings.unpaid_limit);
+            if self.meter.is_none() {
+                fund(file, self.deadline, turn);
+            }
+        }
+        self.line.hears(now);
+        match key.0 {
+            b'0'..=b'9' if self.keyed.0.len() < limits::DIGITS => {
+                self.keyed.0.push(char::from(key.0));
+            }
+            b'*' => self.keyed.0.clear(),
+            b'#' if !self.keyed.0.is_empty() => return self.entered(file, turn),
+            0..=u8::MAX => {}
+        }
+        let whole =
+            file.number.as_ref().is_some_and(|n| self.keyed.0.len() >= turn.directory.id_length(n));
+        if whole {
+            return self.entered(file, turn);
+        }
+        self.pause = (!self.keyed.0.is_empty()).then(|| now + turn.settings.digit_pause);
+        State::Identifying(Box::new(self))
+    }
+
+    /// A conference ID is keyed in whole: it is looked up among those that the number may join.
+    fn entered(mut self, file: &mut File, turn: &mut Turn<'_>) -> State {
+        let keyed = std::mem::take(&mut self.keyed.0);
+        self.pause = None;
+        let id = Pin::parse(&keyed).ok().zip(file.number.clone());
+        match id.and_then(|(id, number)| turn.directory.by_conference_id(&id, &number)) {
+            Some(host) => self.identified(&host, file, turn),
+            None => self.unknown(file, turn),
+        }
+    }
+
+    fn unknown(mut self, file: &mut File, turn: &mut Turn<'_>) -> State {
+        self.tries_left -= 1;
+        if self.tries_left == 0 {
+            return Parting::refuse(self.line, Refusal::UnknownConferenceId, file, turn);
+        }
+        turn.say(file, &AGAIN, true);
+        State::Identifying(Box::new(self))
+    }
+
+    fn identified(self, host: &Arc<Hosted>, file: &mut File, turn: &mut Turn<'_>) -> State {
+        file.because(format!("identified: meeting {}", host.meeting.name));
+        let (seat, price) = match arriving::admit(host, file, turn) {
+            Ok(admitted) => admitted,
+            Err(refusal) => return Parting::refuse(self.line, refusal, file, turn),
+        };
+        file.host = Some(Arc::clone(host));
+        if let Some(meter) = self.meter {
+            // The payer was certain before the answer: the terms stay.
+            note_answered(file, turn);
+            return Seated::sit(self.line, Some(meter), &JOINING, file, turn);
+        }
+        match (seat, price) {
+            (Seat::Credits(class), Some(price)) => {
+                let account = host.organization.id.account();
+                file.price = Some(price);
+                let terms = Terms { account, rate: price.rate, class };
+                Admitting::begin(self.line, terms, file, turn)
+            }
+            (Seat::Included, _) | (Seat::Credits(_), None) => {
+                file.payer = Payer::Included;
+                file.price = None;
+                fund(file, FOREVER, turn);
+                note_answered(file, turn);
+                Seated::sit(self.line, None, &JOINING, file, turn)
+            }
+        }
+    }
+
+    fn wake(mut self, file: &mut File, turn: &mut Turn<'_>) -> State {
+        let now = turn.now.mono;
+        if self.deadline <= now {
+            return Parting::refuse(self.line, Refusal::IdentificationTimeout, file, turn);
+        }
+        self.line.wake(file, turn);
+        if let Some(meter) = &mut self.meter {
+            if Meter::is_overdue(file, now) {
+                return self.cut(now, file, turn);
+            }
+            meter.wake(Audience::Busy, file, turn);
+        }
+        if self.pause.is_some_and(|at| at <= now) {
+            return self.entered(file, turn);
+        }
+        State::Identifying(Box::new(self))
+    }
+
+    /// The media plane ended the unpaid, or the paid, time.
+    fn cut(self, at: Instant, file: &mut File, turn: &mut Turn<'_>) -> State {
+        let now = turn.now.mono;
+        let Some(meter) = &self.meter else {
+            if at < self.deadline {
+                return State::Identifying(Box::new(self));
+            }
+            turn.note(Note::Refused(Refusal::IdentificationTimeout));
+            let cause = Cause::Refused(Refusal::IdentificationTimeout);
+            return leaving::end(cause, now, Wire::Bye, file, turn);
+        };
+        if at < file.funded_until() {
+            return State::Identifying(Box::new(self));
+        }
+        let cause = meter.cause();
+        leaving::end(cause, now, Wire::Bye, file, turn)
+    }
+}
+
+/// A moment that does not come.
+const FOREVER: Instant = Instant { micros: u64::MAX };
+
+/// Tells media when the leg's time ends.
+pub(crate) fn fund(file: &File, until: Instant, turn: &mut Turn<'_>) {
+    turn.media(media::Command::Fund { call: file.call, until });
+}
+
+/// Ends an answered call whose dialog was lost. It is billed to the last proof of life.
+pub(crate) fn lost(line: &Line, loss: sip::Loss, file: &mut File, turn: &mut Turn<'_>) -> State {
+    let now = turn.now.mono;
+    match loss {
+        sip::Loss::Unacknowledged => leaving::unacknowledged(file, turn),
+        sip::Loss::SessionExpired => {
+            leaving::end(Cause::SessionExpired, now, Wire::Told, file, turn)
+        }
+        sip::Loss::PeerGone => {
+            leaving::end(Cause::PeerGone, line.last_proof(now), Wire::Told, file, turn)
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! The answered leg itself, whoever pays: what was agreed on for its media, whether the peer has
+//! confirmed it, whether anybody is there.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use media::sdp::{self, Agreed, Local, SdpError};
+use media::{Flow, Silence};
+use model::Instant;
+use model::record::Trunk;
+
+use crate::call::file::File;
+use crate::call::pulse::Pulse;
+use crate::output::Note;
+use crate::ports::Port;
+use crate::refusal::Refusal;
+use crate::turn::Turn;
+
+/// Our half of the first agreement, before the answer.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    session: u64,
+    body: Bytes,
+    /// `None` when the INVITE had no offer: the body is ours, the answer comes with the ACK.
+    flow: Option<Flow>,
+}
+
+/// What the newest exchange of SDP is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Exchange {
+    /// Both sides agree.
+    Done,
+    /// Our offer is out; the answer comes with the ACK.
+    Ours,
+}
+
+/// An answered leg.
+#[derive(Debug)]
+pub(crate) struct Line {
+    session: u64,
+    version: u64,
+    exchange: Exchange,
+    /// Whether the ACK of the 200 OK came.
+    acknowledged: bool,
+    /// Whether valid RTP came.
+    heard: bool,
+    /// Whether the peer put us on hold.
+    held: bool,
+    pulse: Pulse,
+}
+
+/// What an ACK changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Confirmed {
+    /// The leg's media was opened by it.
+    Opened,
+    /// Nothing but the confirmation.
+    Plain,
+}
+
+impl Prepared {
+    /// Answers the offer of an INVITE, or makes ours.
+    ///
+    /// # Errors
+    /// [`Refusal::MalformedSdp`], [`Refusal::MediaUnacceptable`].
+    pub(crate) fn new(
+        offer: Option<&Bytes>,
+        port: Port,
+        trunk: &Trunk,
+        session: u64,
+    ) -> Result<Self, Refusal> {
+        let local = local(port, trunk, (session, 1));
+        match offer {
+            None => Ok(Self { session, body: sdp::offer(&local), flow: None }),
+            Some(offer) => {
+                let Agreed { body, flow } = sdp::answer(offer, &local).map_err(refused)?;
+                Ok(Self { session, body, flow: Some(flow) })
+            }
+        }
+    }
+
+    /// Answers the call: 200 OK leaves, and a packet every ptime from the next tick on.
+    pub(crate) fn answer(self, file: &mut File, turn: &mut Turn<'_>) -> Line {
+        let now = turn.now;
+        file.answered = Some(now);
+        turn.sip(sip::Command::Answer { call: file.call, body: self.body });
+        turn.note(Note::Answered { after: now.mono.since(file.invited.mono) });
+        let mut line = Line {
+            session: self.session,
+            version: 1,
+            exchange: Exchange::Ours,
+            acknowledged: false,
+            heard: false,
+            held: false,
+            pulse: Pulse::start(now.mono),
+        };
+        if let Some(flow) = self.flow {
+            line.agree(flow, file, turn);
+        }
+        line
+    }
+}
+
+impl Line {
+    /// Whether the leg may be in a room: somebody confirmed it.
+    pub(crate) const fn is_confirmed(&self) -> bool {
+        self.acknowledged || self.heard
+    }
+
+    /// Takes the ACK of the answer or of a re-INVITE.
+    ///
+    /// # Errors
+    /// The refusal of an answer to our offer that cannot be used; the call is then ended.
+    pub(crate) fn confirmed(
+        &mut self,
+        answer: Option<&Bytes>,
+        file: &mut File,
+        turn: &mut Turn<'_>,
+    ) -> Result<Confirmed, Refusal> {
+        self.acknowledged = true;
+        self.pulse.beat(turn.now.mono);
+        if self.exchange == Exchange::Done {
+            return Ok(Confirmed::Plain);
+        }
+        let answer = answer.ok_or(Refusal::MalformedSdp)?;
+        let port = file.port.ok_or(Refusal::MediaUnacceptable)?;
+        let local = local(port, &file.trunk, (self.session, self.version));
+        let flow = sdp::accept(answer, &local).map_err(refused)?;
+        let was_open = file.open;
+        self.agree(flow, file, turn);
+        Ok(if was_open { Confirmed::Plain } else { Confirmed::Opened })
+    }
+
+    /// Answers a re-INVITE or UPDATE: hold, resume, a new address, or a request for our offer. What
+    /// cannot be agreed on leaves everything as it was.
+    pub(crate) fn offered(&mut self, offer: Option<&Bytes>, file: &mut File, turn: &mut Turn<'_>) {
+        self.pulse.beat(turn.now.mono);
+        let call = file.call;
+        let Some(port) = file.port else {
+            return turn.sip(sip::Command::RejectOffer { call, status: 488 });
+        };
+        let local = local(port, &file.trunk, (self.session, self.version + 1));
+        let Some(offer) = offer else {
+            self.version += 1;
+            self.exchange = Exchange::Ours;
+            return turn.sip(sip::Command::AcceptOffer { call, body: sdp::offer(&local) });
+        };
+        match sdp::answer(offer, &local) {
+            Ok(Agreed { body, flow }) => {
+                self.version += 1;
+                turn.sip(sip::Command::AcceptOffer { call, body });
+                self.agree(flow, file, turn);
+            }
+            Err(error) => {
+                let status = refused(error).row().status;
+                turn.sip(sip::Command::RejectOffer { call, status });
+            }
+        }
+    }
+
+    /// Signalling proved life.
+    pub(crate) fn alive(&mut self, now: Instant) {
+        self.pulse.beat(now);
+    }
+
+    /// The first RTP came.
+    pub(crate) fn hears(&mut self, at: Instant) {
+        self.heard = true;
+        self.pulse.beat(at);
+    }
+
+    /// Media began or ended to be silent.
+    pub(crate) fn life(&mut self, silence: Silence, now: Instant) {
+        if silence == Silence::Ended {
+            self.heard = true;
+        }
+        self.pulse.media(silence, now);
+    }
+
+    /// Returns when the leg is to be asked for life.
+    pub(crate) fn due(&self, (plain, held): (Duration, Duration)) -> Option<Instant> {
+        self.pulse.due(if self.held { held } else { plain })
+    }
+
+    /// Asks the leg for life if that is due.
+    pub(crate) fn wake(&mut self, file: &File, turn: &mut Turn<'_>) {
+        let limits = (turn.settings.life_limit, turn.settings.life_limit_held);
+        if self.due(limits).is_some_and(|at| at <= turn.now.mono) {
+            self.pulse.ask();
+            turn.sip(sip::Command::Ping { call: file.call });
+        }
+    }
+
+    /// Returns the last proof that somebody was there.
+    pub(crate) fn last_proof(&self, now: Instant) -> Instant {
+        self.pulse.last(now)
+    }
+
+    fn agree(&mut self, flow: Flow, file: &mut File, turn: &mut Turn<'_>) {
+        self.exchange = Exchange::Done;
+        self.held = flow.held;
+        let call = file.call;
+        if file.open {
+            return turn.media(media::Command::Update { call, flow });
+        }
+        let Some(port) = file.port else { return };
+        file.open = true;
+        let (language, ssrc) = (file.language, turn.draw());
+        turn.media(media::Command::Open { call, port: port.id, flow, language, ssrc });
+    }
+}
+
+/// Returns the named no for an SDP error.
+const fn refused(error: SdpError) -> Refusal {
+    match error {
+        SdpError::Malformed { .. } => Refusal::MalformedSdp,
+        SdpError::NoCommonCodec | SdpError::ForbiddenAddress => Refusal::MediaUnacceptable,
+    }
+}
+
+fn local(port: Port, trunk: &Trunk, (session, version): (u64, u64)) -> Local<'_> {
+    Local {
+        address: port.address,
+        session,
+        version,
+        media: &trunk.media,
+        loopback: trunk.loopback_media,
+    }
+}

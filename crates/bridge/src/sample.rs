@@ -1,0 +1,114 @@
+//! A small world for tests: one organization, one organizer, one meeting, one trunk.
+
+use std::sync::Arc;
+
+use model::record::{
+    CalledFrom, Licence, Meeting, NumberType, NumberingPlan, Organization, Provision,
+    ServiceNumber, TariffRow, Trunk, User,
+};
+use model::{
+    Currency, MeetingId, Money, NumberId, OrganizationId, Pin, Rate, RateVersion, SecondsRule,
+    TrunkId, UserId,
+};
+
+use crate::directory::Directory;
+
+pub(crate) fn trunk() -> Trunk {
+    Trunk {
+        id: TrunkId::from_name("carrier"),
+        name: "carrier".into(),
+        signalling: vec!["192.0.2.0/24".parse().unwrap()],
+        media: vec!["192.0.2.0/24".parse().unwrap()],
+        listener: None,
+        called_from: CalledFrom::RequestUri,
+        trusted: false,
+        strip_prefix: String::new(),
+        plan: NumberingPlan::default(),
+        calls_per_second: None,
+        calls_max: None,
+        loopback_media: false,
+        refusal_codes: Vec::new(),
+    }
+}
+
+pub(crate) fn currency() -> Currency {
+    Currency::parse("EUR").unwrap()
+}
+
+pub(crate) fn conference_id() -> Pin {
+    Pin::parse("123456789").unwrap()
+}
+
+pub(crate) fn organization() -> Organization {
+    Organization {
+        id: OrganizationId::from_name("acme"),
+        name: "acme".into(),
+        currency: currency(),
+        payg_needs_credits_licence: false,
+    }
+}
+
+pub(crate) fn number(number_type: NumberType) -> ServiceNumber {
+    let did = match number_type {
+        NumberType::Toll => "+390116543210",
+        NumberType::TollFree => "+39800123456",
+    };
+    ServiceNumber {
+        id: NumberId::from_name(did),
+        did: did.parse().unwrap(),
+        number_type,
+        dedicated_to: None,
+        bound_to: None,
+        country: "IT".into(),
+        language: "en-US".into(),
+    }
+}
+
+/// 0.60 a minute by the second.
+pub(crate) fn rate() -> Rate {
+    Rate {
+        version: RateVersion(1),
+        fee: Money::ZERO,
+        per_minute: "0.60".parse::<Money>().unwrap().to_decimal(),
+        initial_secs: 1,
+        subsequent_secs: 1,
+        minimum: Money::ZERO,
+        rounding: SecondsRule::Nearest,
+    }
+}
+
+pub(crate) fn provision() -> Provision {
+    let tariff = |number_type| TariffRow {
+        organization: None,
+        currency: currency(),
+        number_type,
+        number_prefix: String::new(),
+        caller_prefix: String::new(),
+        rate: rate(),
+    };
+    Provision {
+        revision: 1,
+        organizations: vec![organization()],
+        users: vec![User {
+            id: UserId::from_name("ada@acme.example"),
+            name: "ada@acme.example".into(),
+            organization: organization().id,
+            licences: vec![Licence::PayPerMinute],
+            toll_free_allowed: true,
+        }],
+        numbers: vec![number(NumberType::Toll), number(NumberType::TollFree)],
+        meetings: vec![Meeting {
+            id: MeetingId::from_name("standup"),
+            name: "standup".into(),
+            organizer: UserId::from_name("ada@acme.example"),
+            conference_id: conference_id(),
+            participants_max: 3,
+            announce: true,
+        }],
+        tariffs: vec![tariff(NumberType::Toll), tariff(NumberType::TollFree)],
+    }
+}
+
+pub(crate) fn directory() -> Arc<Directory> {
+    Arc::new(Directory::new(provision(), vec![trunk()]).unwrap())
+}

@@ -1,0 +1,374 @@
+//! One call's step at a time: guarded, its effects carried out, its changes of standing noted.
+
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use credits::{Answer, Command, Standing};
+use media::Prompt;
+use model::record::{Trunk, normalize};
+use model::{AccountId, CallId, Did, LocalNumber, Now, limits};
+use rand_chacha::rand_core::Rng;
+
+use crate::call::file::{File, Payer};
+use crate::call::leaving::{self, Wire};
+use crate::call::{Call, Signal, State, arriving};
+use crate::desk::{Errand, Owner, Question};
+use crate::ending::Cause;
+use crate::input::StoreOutcome;
+use crate::output::{Note, Output};
+use crate::refusal::Refusal;
+use crate::turn::{Effect, Turn};
+use crate::{Alarm, Bridge};
+
+/// Most open questions at which an INVITE refused at the door still gets a record.
+const RECORDED: usize = 1024;
+
+/// What others know of a call; compared before and after a step.
+struct Known {
+    live: bool,
+    placed: bool,
+    account: Option<AccountId>,
+}
+
+impl Bridge {
+    /// Gives a signal to a call; to one that is gone it is nothing.
+    pub(crate) fn step(&mut self, id: CallId, signal: Signal, now: Now) {
+        self.run(id, now, |state, file, turn| state.step(signal, file, turn));
+    }
+
+    /// Begins a call with an INVITE, or refuses it at the door.
+    pub(crate) fn invited(&mut self, invitation: sip::Invitation, now: Now) {
+        let id = invitation.call;
+        let Some(trunk) = self.directory.trunk(invitation.trunk) else {
+            return self.refuse_at_door(id, Refusal::NodeFull, &[], now);
+        };
+        let door = self.door(&trunk, now);
+        let unrecorded = self.calls.len() >= limits::CALLS || self.desk.owed() >= RECORDED;
+        if let (Err(refusal), true) = (door, unrecorded) {
+            return self.refuse_at_door(id, refusal, &trunk.refusal_codes, now);
+        }
+        let file = self.open_file(&invitation, trunk, now);
+        tracing::info!(
+            call = %id,
+            trunk = %file.trunk.name,
+            caller = file.caller.as_ref().map(tracing::field::display),
+            called = file.called.as_ref().map(tracing::field::display),
+            "a call began"
+        );
+        self.outputs.push_back(Output::Note(Note::CallBegan { call: id }));
+        let trunk = file.trunk.id;
+        self.calls.insert(id, Call { file, state: State::Over, alarm: None });
+        let offer = invitation.offer;
+        self.run(id, now, |_, file, turn| match door {
+            Ok(()) => arriving::enter(offer.as_ref(), file, turn),
+            Err(refusal) => {
+                file.because(format!("refused at the door: {}", refusal.label()));
+                leaving::refuse(refusal, file, turn)
+            }
+        });
+        match self.calls.get(&id) {
+            Some(call) if call.state.is_live() => self.live += 1,
+            Some(_) | None if door.is_ok() => self.gate.leave(trunk),
+            Some(_) | None => {}
+        }
+    }
+
+    /// Takes the outcome of a store request to who asked.
+    pub(crate) fn stored(&mut self, request: u64, outcome: StoreOutcome, now: Now) {
+        let Some(flight) = self.desk.land(request) else {
+            tracing::warn!(request, "the store answered what was not asked");
+            return;
+        };
+        while let Some(request) = self.desk.next() {
+            self.outputs.push_back(Output::Store(request));
+        }
+        let Question { owner, errand, .. } = flight.question;
+        let wanted = match owner {
+            Owner::Call(call) => {
+                errand == Errand::End || self.calls.get(&call).is_some_and(|c| c.state.is_live())
+            }
+            Owner::Account(_) => false,
+        };
+        if outcome == StoreOutcome::Unknown && wanted && flight.may_repeat(now.mono) {
+            let jitter = self.chance.next_u32();
+            let (number, at) = self.desk.rest(flight, now.mono, jitter);
+            self.alarms.insert((at, Alarm::Repeat(number)));
+            return;
+        }
+        let standing = standing(&outcome);
+        self.learn(standing, now);
+        match owner {
+            Owner::Account(account) => self.inquired(account, now),
+            Owner::Call(call) => {
+                self.step(call, Signal::Stored(errand, outcome), now);
+                if errand == Errand::Place {
+                    // The leg may be its account's first: the account takes note of it now.
+                    self.learn(standing, now);
+                    self.step(call, Signal::Standing, now);
+                }
+            }
+        }
+    }
+
+    /// Reads an account that is running short.
+    pub(crate) fn inquire(&mut self, account: AccountId, now: Now) {
+        if self.accounts.ask(account, now.mono) {
+            let question = Question {
+                owner: Owner::Account(account),
+                errand: Errand::Inquire,
+                command: Command::Inquire { account },
+                may_wait: true,
+                patience: Some(now.mono),
+            };
+            let request = self.desk.ask(question);
+            self.outputs.extend(request.map(Output::Store));
+        }
+    }
+
+    /// Tells the endpoint something and hears what it says.
+    pub(crate) fn tell(&mut self, input: sip::Input, now: Now) {
+        self.endpoint.handle_input(input, now);
+        self.hear();
+    }
+
+    /// Gives the endpoint an order.
+    pub(crate) fn order(&mut self, command: sip::Command, now: Now) {
+        self.tell(sip::Input::Command(command), now);
+    }
+
+    /// Takes what the endpoint has to say.
+    pub(crate) fn hear(&mut self) {
+        while let Some(output) = self.endpoint.poll_output() {
+            match output {
+                sip::Output::Transmit(transmit) => {
+                    self.outputs.push_back(Output::Transmit(transmit));
+                }
+                sip::Output::Event(event) => self.news.push_back(event),
+            }
+        }
+    }
+
+    /// Runs one step. The state is consumed by it and its effects are discarded if it panics; the
+    /// file survives, so that the call can still be ended and settled. Unwind safety: the step
+    /// writes to nothing shared but the free list of ports and the generator, both sound between
+    /// any two statements.
+    fn run(
+        &mut self,
+        id: CallId,
+        now: Now,
+        step: impl FnOnce(State, &mut File, &mut Turn<'_>) -> State,
+    ) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let before = known(call);
+        let state = mem::replace(&mut call.state, State::Over);
+        let mut turn = Turn {
+            now,
+            settings: &self.settings,
+            directory: &self.directory,
+            conferences: &self.conferences,
+            accounts: &self.accounts,
+            ports: &mut self.ports,
+            chance: &mut self.chance,
+            effects: Vec::new(),
+        };
+        #[cfg(test)]
+        let trapped = self.trap == Some(id);
+        let stepped = catch_unwind(AssertUnwindSafe(|| {
+            let next = step(state, &mut call.file, &mut turn);
+            #[cfg(test)]
+            assert!(!mem::take(&mut self.trap).is_some_and(|_| trapped), "the trap");
+            next
+        }));
+        call.state = stepped.unwrap_or_else(|_| {
+            turn.effects.clear();
+            mend(&mut call.file, &mut turn)
+        });
+        let effects = mem::take(&mut turn.effects);
+        self.settle_change(id, &before, now);
+        for effect in effects {
+            self.carry_out(id, effect, now);
+        }
+    }
+
+    /// Notes what a step changed for others: places, accounts, limits, ports, the alarm.
+    fn settle_change(&mut self, id: CallId, before: &Known, now: Now) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let after = known(call);
+        let host = call.file.host.clone();
+        if !after.live && !call.file.open {
+            self.ports.put_back(call.file.port.take());
+        }
+        let due = call.state.due(&call.file, &self.settings);
+        if due != call.alarm {
+            if let Some(old) = mem::replace(&mut call.alarm, due) {
+                self.alarms.remove(&(old, Alarm::Call(id)));
+            }
+            self.alarms.extend(due.map(|at| (at.max(now.mono), Alarm::Call(id))));
+        }
+        let trunk = call.file.trunk.id;
+        if matches!(call.state, State::Over) {
+            self.calls.remove(&id);
+        }
+        if let (true, false, Some(host)) = (after.live, before.placed, &host) {
+            self.conferences.keep(host.meeting.id, id);
+        }
+        if let (true, None, Some(account)) = (after.live, before.account, after.account) {
+            self.accounts.join(account, id);
+        }
+        if before.live && !after.live {
+            self.live = self.live.saturating_sub(1);
+            self.gate.leave(trunk);
+            if let Some(account) = after.account {
+                self.accounts.leave(account, id);
+            }
+            if let Some(host) = host {
+                let left = self.conferences.leave(host.meeting.id, id);
+                let tone = host.meeting.announce.then_some(Prompt::ExitTone);
+                self.sound(tone, left);
+            }
+        }
+    }
+
+    fn carry_out(&mut self, id: CallId, effect: Effect, now: Now) {
+        match effect {
+            Effect::Sip(command) => self.order(command, now),
+            Effect::Media(command) => self.outputs.push_back(Output::Media(command)),
+            Effect::Note(note) => self.outputs.push_back(Output::Note(note)),
+            Effect::Enter => {
+                let host = self.calls.get(&id).and_then(|call| call.file.host.clone());
+                if let Some(host) = host {
+                    let others = self.conferences.enter(host.meeting.id, id);
+                    self.sound(host.meeting.announce.then_some(Prompt::EntryTone), others);
+                }
+            }
+            Effect::Ask(mut question) => {
+                match &mut question.command {
+                    Command::Open { leg }
+                    | Command::Place { leg, .. }
+                    | Command::Answered { leg } => {
+                        leg.dialog = self.endpoint.dialog_record(id).unwrap_or_default();
+                    }
+                    Command::Roll { .. }
+                    | Command::Close { .. }
+                    | Command::Release { .. }
+                    | Command::TopUp { .. }
+                    | Command::Inquire { .. } => {}
+                }
+                let request = self.desk.ask(*question);
+                self.outputs.extend(request.map(Output::Store));
+            }
+        }
+    }
+
+    fn sound(&mut self, tone: Option<Prompt>, to: Vec<CallId>) {
+        if let Some(tone) = tone {
+            self.signals.extend(to.into_iter().map(|call| (call, Signal::Tone(tone))));
+        }
+    }
+
+    fn learn(&mut self, standing: Option<Standing>, now: Now) {
+        if let Some(standing) = standing
+            && let Some(at) = self.accounts.learn(standing, now.mono)
+        {
+            self.alarms.insert((at, Alarm::Account(standing.account)));
+        }
+    }
+
+    fn inquired(&mut self, account: AccountId, now: Now) {
+        if let Some(at) = self.accounts.answered(account, now.mono) {
+            self.alarms.insert((at, Alarm::Account(account)));
+        }
+        for leg in self.accounts.legs(account) {
+            self.step(leg, Signal::Standing, now);
+        }
+    }
+
+    fn door(&mut self, trunk: &Trunk, now: Now) -> Result<(), Refusal> {
+        if self.closing.is_closing() {
+            return Err(Refusal::Draining);
+        }
+        if self.live >= self.settings.calls_max || self.calls.len() >= limits::CALLS {
+            return Err(Refusal::NodeFull);
+        }
+        self.gate.enter(trunk, now.mono)
+    }
+
+    fn refuse_at_door(
+        &mut self,
+        call: CallId,
+        refusal: Refusal,
+        codes: &[(String, u16)],
+        now: Now,
+    ) {
+        let row = refusal.row();
+        let wait = self.settings.sip.retry_after_secs;
+        self.outputs.push_back(Output::Note(Note::Refused(refusal)));
+        let (status, q850) = (refusal.status(codes), Some(row.q850));
+        let retry_after_secs = row.retry_after.then_some(wait);
+        self.order(sip::Command::Refuse { call, status, q850, retry_after_secs }, now);
+    }
+
+    fn open_file(&self, invitation: &sip::Invitation, trunk: Arc<Trunk>, now: Now) -> File {
+        let number = self.directory.number(&invitation.called, &trunk.plan);
+        let language = number.as_ref().map_or(0, |n| self.settings.prompts.language(&n.language));
+        let called = number.as_ref().map(|number| number.did.clone());
+        File {
+            call: invitation.call,
+            sip_call_id: invitation.sip_call_id.clone(),
+            caller: invitation.caller.as_deref().and_then(|caller| read(caller, &trunk)),
+            called: called.or_else(|| read(&invitation.called, &trunk)),
+            trunk,
+            number,
+            language,
+            invited: now,
+            answered: None,
+            port: None,
+            open: false,
+            host: None,
+            payer: Payer::Nobody,
+            held: false,
+            funded_secs: 0,
+            price: None,
+            reasons: Vec::new(),
+            token: 0,
+            speaking_until: now.mono,
+        }
+    }
+}
+
+/// Ends a call whose step panicked.
+fn mend(file: &mut File, turn: &mut Turn<'_>) -> State {
+    tracing::error!(call = %file.call, "a step panicked; the call is ended");
+    turn.note(Note::Panicked);
+    match file.answered {
+        Some(_) => leaving::end(Cause::Panicked, turn.now.mono, Wire::Bye, file, turn),
+        None => leaving::turn_away(Cause::Panicked, file, turn),
+    }
+}
+
+fn known(call: &Call) -> Known {
+    Known {
+        live: call.state.is_live(),
+        placed: call.file.host.is_some(),
+        account: call.file.terms().map(|terms| terms.account),
+    }
+}
+
+fn standing(outcome: &StoreOutcome) -> Option<Standing> {
+    match outcome {
+        StoreOutcome::Answered(Answer::Funded { standing, .. } | Answer::Stands(standing)) => {
+            Some(*standing)
+        }
+        StoreOutcome::Answered(
+            Answer::Closed { standing, .. } | Answer::Refused { standing, .. },
+        ) => *standing,
+        StoreOutcome::Answered(Answer::Noted) | StoreOutcome::Unknown => None,
+    }
+}
+
+/// Reads a number as it came by the trunk's plan; `None` if it is no number.
+fn read(digits: &str, trunk: &Trunk) -> Option<Did> {
+    let international = normalize(digits, &trunk.plan).map(Did::E164);
+    international.or_else(|| LocalNumber::parse(digits).ok().map(Did::Local))
+}

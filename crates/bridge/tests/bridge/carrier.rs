@@ -1,0 +1,139 @@
+//! The carrier's side of one call, in bytes.
+
+use crate::world::World;
+
+const OFFER: &str = "v=0\r\no=c 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\n\
+    m=audio 30000 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\n";
+
+/// One dialog as the carrier sees it.
+pub(crate) struct Carrier {
+    id: String,
+    called: String,
+    to: String,
+    target: String,
+    cseq: u32,
+}
+
+impl Carrier {
+    /// Sends an INVITE with an offer.
+    pub(crate) fn invite(world: &mut World, id: &str, called: &str) -> Self {
+        Self::invite_with(world, id, called, Some(OFFER))
+    }
+
+    /// Sends an INVITE with this body, or none.
+    pub(crate) fn invite_with(
+        world: &mut World,
+        id: &str,
+        called: &str,
+        body: Option<&str>,
+    ) -> Self {
+        let carrier = Self {
+            id: id.to_owned(),
+            called: called.to_owned(),
+            to: format!("<sip:{called}@198.51.100.1>"),
+            target: format!("sip:{called}@198.51.100.1"),
+            cseq: 1,
+        };
+        carrier.send(world, "INVITE", 1, body);
+        carrier
+    }
+
+    /// Takes the 200 OK and sends the ACK.
+    pub(crate) fn establish(&mut self, world: &mut World) -> String {
+        let ok = self.answered(world);
+        self.send(world, "ACK", 1, None);
+        ok
+    }
+
+    /// Takes the 200 OK, with the dialog that it makes.
+    pub(crate) fn answered(&mut self, world: &mut World) -> String {
+        let ok = world.expect("SIP/2.0 200");
+        self.to = field(&ok, "To").to_owned();
+        self.target = field(&ok, "Contact").trim_matches(['<', '>']).to_owned();
+        ok
+    }
+
+    /// Takes a final refusal and acknowledges it.
+    pub(crate) fn refused(&mut self, world: &mut World) -> String {
+        let final_response = loop {
+            let response = world.expect("SIP/2.0 ");
+            if !response.starts_with("SIP/2.0 1") {
+                break response;
+            }
+        };
+        self.to = field(&final_response, "To").to_owned();
+        self.send(world, "ACK", 1, None);
+        final_response
+    }
+
+    pub(crate) fn acknowledge(&self, world: &mut World, body: Option<&str>) {
+        self.send(world, "ACK", self.cseq, body);
+    }
+
+    pub(crate) fn cancel(&self, world: &mut World) {
+        self.send(world, "CANCEL", 1, None);
+    }
+
+    pub(crate) fn bye(&mut self, world: &mut World) {
+        self.cseq += 1;
+        self.send(world, "BYE", self.cseq, None);
+    }
+
+    pub(crate) fn reinvite(&mut self, world: &mut World, body: Option<&str>) {
+        self.cseq += 1;
+        self.send(world, "INVITE", self.cseq, body);
+    }
+
+    /// Answers a request of ours.
+    pub(crate) fn reply(world: &mut World, request: &str, status: &str) {
+        let head: Vec<&str> = request
+            .lines()
+            .filter(|line| {
+                ["Via:", "From:", "To:", "Call-ID:", "CSeq:"]
+                    .iter()
+                    .any(|name| line.starts_with(name))
+            })
+            .collect();
+        world.datagram(format!(
+            "SIP/2.0 {status}\r\n{}\r\nContent-Length: 0\r\n\r\n",
+            head.join("\r\n")
+        ));
+    }
+
+    fn send(&self, world: &mut World, method: &str, cseq: u32, body: Option<&str>) {
+        let uri = if cseq == 1 && method != "ACK" {
+            format!("sip:{}@198.51.100.1", self.called)
+        } else {
+            self.target.clone()
+        };
+        let branch = match method {
+            "ACK" => format!("z9hG4bK-{}-{cseq}-ack", self.id),
+            "CANCEL" => format!("z9hG4bK-{}-{cseq}", self.id),
+            _ => format!("z9hG4bK-{}-{cseq}", self.id),
+        };
+        let body = body.unwrap_or_default();
+        let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+        world.datagram(format!(
+            "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9:5060;branch={branch}\r\n\
+             Max-Forwards: 70\r\nFrom: <sip:+14155550123@192.0.2.9>;tag=c-{}\r\nTo: {}\r\n\
+             Call-ID: {}\r\nCSeq: {cseq} {method}\r\nContact: <sip:c@192.0.2.9:5060>\r\n{kind}\
+             Content-Length: {}\r\n\r\n{body}",
+            self.id,
+            self.to,
+            self.id,
+            body.len()
+        ));
+    }
+}
+
+/// An offer with another direction.
+pub(crate) fn offer(direction: &str) -> String {
+    format!("{OFFER}a={direction}\r\n")
+}
+
+/// The value of a header field.
+pub(crate) fn field<'a>(message: &'a str, name: &str) -> &'a str {
+    let start = format!("{name}: ");
+    let line = message.lines().find(|line| line.starts_with(&start));
+    line.map(|line| &line[start.len()..]).unwrap_or_default()
+}

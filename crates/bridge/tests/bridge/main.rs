@@ -1,0 +1,7 @@
+//! Whole calls through the bridge: SIP bytes in, SIP bytes out, the book for a store.
+#![expect(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "tests fail loudly")]
+
+mod carrier;
+mod charged;
+mod provision;
+mod world;

@@ -1,0 +1,124 @@
+//! One organization, one organizer with a pay-per-minute licence, one meeting; a shared toll and a
+//! shared toll-free number, a bound one of each, and a toll-free one of the organization's own.
+
+use model::record::{
+    CalledFrom, Licence, Meeting, NumberType, NumberingPlan, Organization, Provision,
+    ServiceNumber, TariffRow, Trunk, User,
+};
+use model::{
+    Currency, MeetingId, Money, NumberId, OrganizationId, Pin, Rate, RateVersion, SecondsRule,
+    TrunkId, UserId,
+};
+
+/// The shared toll number.
+pub(crate) const SHARED: &str = "+390110001";
+/// Bound to the meeting, toll.
+pub(crate) const BOUND: &str = "+390110002";
+/// Bound to the meeting, toll-free.
+pub(crate) const BOUND_FREE: &str = "+398000003";
+/// Toll-free, the organization's own.
+pub(crate) const OWN_FREE: &str = "+398000004";
+/// The conference ID.
+pub(crate) const ID: &str = "123456789";
+
+pub(crate) fn trunk() -> Trunk {
+    Trunk {
+        id: TrunkId::from_name("carrier"),
+        name: "carrier".into(),
+        signalling: vec!["192.0.2.0/24".parse().unwrap()],
+        media: vec!["192.0.2.0/24".parse().unwrap()],
+        listener: None,
+        called_from: CalledFrom::RequestUri,
+        trusted: false,
+        strip_prefix: String::new(),
+        plan: NumberingPlan::default(),
+        calls_per_second: None,
+        calls_max: None,
+        loopback_media: false,
+        refusal_codes: Vec::new(),
+    }
+}
+
+pub(crate) fn organization() -> Organization {
+    Organization {
+        id: OrganizationId::from_name("acme"),
+        name: "acme".into(),
+        currency: Currency::parse("EUR").unwrap(),
+        payg_needs_credits_licence: false,
+    }
+}
+
+pub(crate) fn standard() -> Provision {
+    let meeting = Meeting {
+        id: MeetingId::from_name("standup"),
+        name: "standup".into(),
+        organizer: UserId::from_name("ada"),
+        conference_id: Pin::parse(ID).unwrap(),
+        participants_max: 3,
+        announce: true,
+    };
+    let bound = Some(meeting.id);
+    Provision {
+        revision: 1,
+        organizations: vec![organization()],
+        users: vec![User {
+            id: meeting.organizer,
+            name: "ada".into(),
+            organization: organization().id,
+            licences: vec![Licence::PayPerMinute],
+            toll_free_allowed: true,
+        }],
+        numbers: vec![
+            number(SHARED, NumberType::Toll, None, None),
+            number(BOUND, NumberType::Toll, None, bound),
+            number(BOUND_FREE, NumberType::TollFree, None, bound),
+            number(OWN_FREE, NumberType::TollFree, Some(organization().id), None),
+        ],
+        meetings: vec![meeting],
+        tariffs: vec![tariff(NumberType::Toll), tariff(NumberType::TollFree)],
+    }
+}
+
+/// The same, but the organizer holds a subscription.
+pub(crate) fn subscribed(licences: &[Licence]) -> Provision {
+    let mut provision = standard();
+    provision.users[0].licences = licences.to_vec();
+    provision
+}
+
+fn number(
+    did: &str,
+    number_type: NumberType,
+    dedicated_to: Option<OrganizationId>,
+    bound_to: Option<MeetingId>,
+) -> ServiceNumber {
+    ServiceNumber {
+        id: NumberId::from_name(did),
+        did: did.parse().unwrap(),
+        number_type,
+        dedicated_to,
+        bound_to,
+        country: "IT".into(),
+        language: "en-US".into(),
+    }
+}
+
+/// 0.60 a minute by the second: a cent a second.
+fn tariff(number_type: NumberType) -> TariffRow {
+    TariffRow {
+        organization: None,
+        currency: organization().currency,
+        number_type,
+        number_prefix: String::new(),
+        caller_prefix: String::new(),
+        rate: Rate {
+            version: RateVersion(1),
+            fee: Money::ZERO,
+            per_minute: "0.60".parse::<Money>().unwrap().to_decimal(),
+            initial_secs: 1,
+            subsequent_secs: 1,
+            minimum: Money::ZERO,
+            rounding: SecondsRule::Nearest,
+        },
+    }
+}
