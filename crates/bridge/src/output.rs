@@ -74,8 +74,6 @@ pub enum Note {
     },
     /// A top-up or release rescued a leg that was final.
     Rescued,
-    /// A step of ours panicked; that call alone was ended.
-    Panicked,
     /// A digit was heard.
     Digit,
     /// A call is over; its label is one of [`crate::ending::labels`].

@@ -337,10 +337,9 @@ impl Bridge {
     }
 }
 
-/// Ends a call whose step panicked.
+/// Ends a call whose step panicked; it is counted by its ending, `panicked`.
 fn mend(file: &mut File, turn: &mut Turn<'_>) -> State {
     tracing::error!(call = %file.call, "a step panicked; the call is ended");
-    turn.note(Note::Panicked);
     match file.answered {
         Some(_) => leaving::end(Cause::Panicked, turn.now.mono, Wire::Bye, file, turn),
         None => leaving::turn_away(Cause::Panicked, file, turn),
