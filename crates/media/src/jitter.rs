@@ -195,10 +195,11 @@ impl Playout {
     fn measure(&mut self, slack: i32) {
         self.lowest = self.lowest.min(slack);
         self.measured += 1;
-        if self.bend != 0 {
-            self.begin_window();
-        } else if slack < NARROW {
+        if slack < NARROW {
             self.bend = -BEND;
+            self.begin_window();
+        } else if self.bend != 0 {
+            self.begin_window();
         } else if self.measured >= WINDOW {
             if self.lowest > self.margin + EXCESS {
                 self.bend = self.lowest - self.margin;

@@ -372,3 +372,13 @@ impl Leg {
 fn is_sendable(destination: SocketAddr) -> bool {
     !destination.ip().is_unspecified() && destination.port() != 0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_leg_takes_less_than_sixteen_kilobytes() {
+        assert!(size_of::<Leg>() < 16 * 1024, "{}", size_of::<Leg>());
+    }
+}

@@ -94,3 +94,30 @@ fn a_leg_without_an_end_is_never_cut() {
     assert_eq!(studio.phones[phone].packets.len(), 5_000);
     assert!(cuts(&studio).is_empty());
 }
+
+#[test]
+fn a_process_that_was_stopped_mixes_nothing_beyond_the_end() {
+    let mut studio = Studio::new();
+    let (paying, listening) = (studio.join(1), studio.join(1));
+    studio.talk(20, &[paying, listening], |_, tick| tone(500, tick));
+    let until = studio.now + Duration::from_secs(2);
+    studio.command(Command::Fund { call: studio.call(paying), until });
+    studio.forget();
+    studio.now = studio.now + Duration::from_secs(10);
+    studio.talk(5, &[paying, listening], |_, tick| tone(500, tick));
+    assert!(studio.phones[paying].packets.is_empty());
+    assert!(studio.phones[listening].heard.iter().all(|&sample| sample == 0));
+    assert_eq!(cuts(&studio).len(), 1);
+}
+
+#[test]
+fn nothing_of_a_long_packet_leaves_after_the_end() {
+    let mut studio = Studio::new();
+    let phone = studio.open_with(|flow| flow.ptime = Duration::from_millis(60));
+    let until = studio.now + TICK * 5;
+    studio.command(Command::Fund { call: studio.call(phone), until });
+    for _ in 0..10 {
+        studio.tick();
+    }
+    assert_eq!(studio.phones[phone].packets.len(), 1);
+}
