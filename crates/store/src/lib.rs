@@ -7,6 +7,12 @@
 mod memory;
 mod provision;
 mod sqlite;
+#[cfg(test)]
+#[path = "../tests/world/mod.rs"]
+mod world;
+
+#[cfg(test)]
+extern crate self as store;
 
 use std::fs::File;
 use std::path::Path;

@@ -1,5 +1,7 @@
 //! The book in a SQLite file: WAL, `synchronous=FULL`, one writer, a few readers.
 
+#[cfg(test)]
+mod faults;
 mod load;
 mod provisioned;
 mod record;
