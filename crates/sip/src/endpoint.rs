@@ -113,7 +113,8 @@ pub enum Command {
         /// 400–699.
         status: u16,
     },
-    /// Ends an answered call. Before the ACK it waits for it, or for 32 s (RFC 3261 §15).
+    /// Ends an answered call. Before the ACK it waits for it, or for 32 s (RFC 3261 §15): until
+    /// then news of the call goes on. A call that is not answered is refused with 480.
     Bye {
         /// The call.
         call: CallId,
@@ -147,8 +148,9 @@ pub struct Invitation {
     pub listener: u8,
     /// From where.
     pub source: SocketAddr,
-    /// Dialled user part or telephone number as received, from the trunk's header, its prefix
-    /// stripped, parameters removed. Empty if there was none.
+    /// Dialled user part or telephone number as received, from the trunk's header (from the
+    /// Request-URI where that header is missing), its prefix stripped, parameters and visual
+    /// separators removed. Empty if there was none.
     pub called: String,
     /// The caller's user part, from P-Asserted-Identity of a trusted trunk, else From; `None` if
     /// anonymous or absent.
@@ -176,7 +178,7 @@ pub enum Loss {
 pub enum Event {
     /// A new call.
     Invited(Box<Invitation>),
-    /// CANCEL came before our final answer; 487 has left. The call is gone here.
+    /// CANCEL, or a BYE, came before our final answer; 487 has left. The call is gone here.
     Cancelled {
         /// The call.
         call: CallId,

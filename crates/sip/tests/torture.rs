@@ -59,6 +59,7 @@ fn broken_messages_get_the_answer_of_the_rules_or_none() {
             &[400],
         ),
         ("two To fields", &with("OPTIONS", "To: <sip:c@h>"), &[400]),
+        ("an empty tag", &plain("OPTIONS").replace("t: <sip:b@h>", "t: <sip:b@h>;tag="), &[400]),
         ("a length beyond the datagram", &with("OPTIONS", "l: 9999"), &[400]),
         ("a negative length", &with("OPTIONS", "l: -1"), &[400]),
         ("a bracketed Request-URI", &plain("OPTIONS").replace("sip:h ", "<sip:h> "), &[400]),

@@ -221,6 +221,11 @@ impl<'a> NameAddr<'a> {
         Some(Self { uri: uri.trim(), parameters })
     }
 
+    /// Whether there is a `tag` that names nothing.
+    pub(crate) fn has_empty_tag(&self) -> bool {
+        parameter(self.parameters, "tag").is_some_and(str::is_empty)
+    }
+
     /// Returns the `tag`, if there is one and it is not empty.
     pub(crate) fn tag(&self) -> Option<&'a str> {
         parameter(self.parameters, "tag").filter(|tag| !tag.is_empty())

@@ -38,6 +38,11 @@ impl<'a> Request<'a> {
         if Method::read(cseq_method) != method {
             return None;
         }
+        let (from, to) = (message.first(Name::From)?, message.first(Name::To)?);
+        let (from, to) = (NameAddr::read(from)?, NameAddr::read(to)?);
+        if from.has_empty_tag() || to.has_empty_tag() {
+            return None;
+        }
         let call_id = message.first(Name::CallId)?;
         if call_id.is_empty() || call_id.contains([' ', '\t']) {
             return None;
@@ -47,8 +52,8 @@ impl<'a> Request<'a> {
             method,
             uri,
             via: Via::read(message.elements(Name::Via).next()?)?,
-            from: NameAddr::read(message.first(Name::From)?)?,
-            to: NameAddr::read(message.first(Name::To)?)?,
+            from,
+            to,
             call_id,
             cseq,
         })

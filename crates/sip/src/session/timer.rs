@@ -195,9 +195,13 @@ impl Endpoint {
             408 | 481 => return self.lose_peer(call, status, now),
             200..=299 => {
                 let agreed = answer.and_then(|answer| answer.first(Name::SessionExpires));
-                let interval = agreed.and_then(header::seconds).map(|(secs, _)| secs);
-                let interval = interval.unwrap_or(clock.interval).max(limits::MIN_SE_SECS);
-                self.wind(call, Some(Clock::new(interval, clock.refresher, now)));
+                let (interval, rest) =
+                    agreed.and_then(header::seconds).unwrap_or((clock.interval, ""));
+                let interval = interval.max(limits::MIN_SE_SECS);
+                let who = header::parameter(rest, "refresher");
+                let theirs = who.is_some_and(|who| who.eq_ignore_ascii_case("uas"));
+                let refresher = if theirs { Refresher::Peer } else { Refresher::Us };
+                self.wind(call, Some(Clock::new(interval, refresher, now)));
             }
             422 if least > clock.interval => {
                 self.wind(call, Some(Clock { interval: least, refresh: Some(now), ..clock }));
