@@ -14,7 +14,11 @@ pub(crate) const SOURCE: &str = "192.0.2.1:5060";
 pub(crate) struct Node {
     pub(crate) endpoint: Endpoint,
     now: Now,
-    calls: Vec<CallId>,
+    pub(crate) calls: Vec<CallId>,
+    /// What happened, meters left out.
+    pub(crate) events: Vec<Event>,
+    /// Our last request.
+    pub(crate) asked: String,
     pub(crate) last: String,
 }
 
@@ -29,8 +33,14 @@ impl Node {
             retry_after_secs: 5,
         };
         let now = Now { mono: Instant::START, unix: UnixTime::default() };
-        let mut node =
-            Self { endpoint: Endpoint::new(settings), now, calls: Vec::new(), last: String::new() };
+        let mut node = Self {
+            endpoint: Endpoint::new(settings),
+            now,
+            calls: Vec::new(),
+            events: Vec::new(),
+            asked: String::new(),
+            last: String::new(),
+        };
         node.order(Command::Trunks(vec![trunk()]));
         node
     }
@@ -91,7 +101,7 @@ impl Node {
         self.now.mono = end;
     }
 
-    fn order(&mut self, command: Command) {
+    pub(crate) fn order(&mut self, command: Command) {
         self.endpoint.handle_input(Input::Command(command), self.now);
         self.drain();
     }
@@ -100,14 +110,21 @@ impl Node {
         let mut statuses = Vec::new();
         while let Some(output) = self.endpoint.poll_output() {
             match output {
-                Output::Event(Event::Invited(invitation)) => self.calls.push(invitation.call),
-                Output::Event(_) => {}
+                Output::Event(Event::Counted(_)) => {}
+                Output::Event(event) => {
+                    if let Event::Invited(invitation) = &event {
+                        self.calls.push(invitation.call);
+                    }
+                    self.events.push(event);
+                }
                 Output::Transmit(transmit) => {
                     assert_eq!(transmit.destination.ip().to_string(), "192.0.2.1");
                     let text = String::from_utf8(transmit.payload.to_vec()).unwrap();
                     assert_well_formed(&text);
                     if let Some(rest) = text.strip_prefix("SIP/2.0 ") {
                         statuses.push(rest[..3].parse().unwrap());
+                    } else {
+                        self.asked.clone_from(&text);
                     }
                     self.last = text;
                 }

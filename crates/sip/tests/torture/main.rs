@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should fail loudly")]
 
 mod node;
+mod walk;
 
 use std::time::Duration;
 
