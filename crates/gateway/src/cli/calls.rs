@@ -279,6 +279,62 @@ mod tests {
         assert_eq!(shown(&json!([])), "no live calls\n");
     }
 
+    fn cdr() -> Cdr {
+        let nothing = model::Money::ZERO;
+        Cdr {
+            call: model::CallId(42),
+            sip_call_id: "=cmd\r\n@carrier".to_owned(),
+            trunk: "carrier".to_owned(),
+            caller: "+14155550123".parse().ok(),
+            called: "7000".parse().ok(),
+            number_type: None,
+            meeting: None,
+            organizer: None,
+            organization: None,
+            capability: model::record::Capability::Unattributed,
+            account: None,
+            invited: UnixTime { micros: 0 },
+            answered: None,
+            connected_micros: 0,
+            billed_secs: 0,
+            rate: None,
+            fee: nothing,
+            charge: nothing,
+            currency: None,
+            ending: model::record::Ending {
+                label: "unknown_number".into(),
+                released_by: "tollgate".into(),
+                sip_status: 404,
+                q850: 1,
+            },
+            reasons: Vec::new(),
+        }
+    }
+
+    fn records(view: View, (csv, json): (bool, bool)) -> String {
+        let mut out = Vec::new();
+        over(&[cdr()], view, (csv, json), &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn records_are_masked_unless_the_billing_view_is_asked_for() {
+        let masked = records(View::Masked, (true, false));
+        assert!(masked.contains(",'+1415555****,****,"), "{masked}");
+        let full = records(View::Full, (true, false));
+        assert!(full.contains(",+14155550123,7000,"), "{full}");
+        let json = records(View::Masked, (false, true));
+        assert!(json.contains("+1415555****") && !json.contains("0123"), "{json}");
+    }
+
+    #[test]
+    fn a_record_of_a_call_that_was_never_answered_has_dashes() {
+        let text = records(View::Masked, (false, false));
+        let row: Vec<&str> = text.lines().last().unwrap().split_whitespace().collect();
+        assert_eq!(row[2], "-");
+        assert_eq!(row[11..], ["unknown_number", "404"]);
+    }
+
     #[test]
     fn a_call_ends_its_connected_time_after_its_answer() {
         let answered = UnixTime { micros: 1_000_000 };
