@@ -98,15 +98,37 @@ fn a_peer_that_moved_is_followed_after_a_gap() {
 
 #[test]
 fn a_new_stream_of_the_same_peer_is_heard_at_once() {
+    for ahead in [0x7000_0000, 1_500, 0, 700_u32.wrapping_neg()] {
+        let mut studio = Studio::new();
+        let (phone, other) = (studio.join(1), studio.join(1));
+        studio.talk(50, &[phone], |_, tick| tone(600, tick));
+        (studio.phones[phone].ssrc, studio.phones[phone].sequence) = (99, 1);
+        studio.phones[phone].timestamp = studio.phones[phone].timestamp.wrapping_add(ahead);
+        studio.talk(5, &[phone], |_, tick| tone(600, tick));
+        studio.forget();
+        studio.talk(50, &[phone], |_, tick| tone(600, tick + 5));
+        assert!(decibels(&studio.phones[other].heard, 600).abs() < 0.3, "{ahead}");
+    }
+}
+
+#[test]
+fn reports_follow_the_peers_and_a_new_agreement() {
     let mut studio = Studio::new();
-    let (phone, other) = (studio.join(1), studio.join(1));
-    studio.talk(50, &[phone], |_, tick| tone(600, tick));
-    (studio.phones[phone].ssrc, studio.phones[phone].sequence) = (99, 1);
-    studio.phones[phone].timestamp = 5;
-    studio.talk(5, &[phone], |_, tick| tone(600, tick));
-    studio.forget();
-    studio.talk(50, &[phone], |_, tick| tone(600, tick + 5));
-    assert!(decibels(&studio.phones[other].heard, 600).abs() < 0.3);
+    let phone = studio.open_with(|flow| flow.remote_rtcp = None);
+    let route_after = |studio: &mut Studio| {
+        (0..500).for_each(|_| studio.tick());
+        studio.phones[phone].report_route.map(|(to, own)| (to.to_string(), own))
+    };
+    assert_eq!(route_after(&mut studio), None);
+    for (rtcp, from) in [(false, "192.0.2.1:10000"), (true, "192.0.2.1:10007")] {
+        studio.inject(phone, rtcp, from, &[0x80, 201, 0, 1, 0, 0, 0, 9]);
+        assert_eq!(route_after(&mut studio), Some((from.to_owned(), rtcp)));
+    }
+    studio.update(phone, |flow| {
+        flow.remote = "192.0.2.5:7000".parse().expect("an address");
+        flow.remote_rtcp = Some("192.0.2.5:7001".parse().expect("an address"));
+    });
+    assert_eq!(route_after(&mut studio), Some(("192.0.2.5:7001".to_owned(), true)));
 }
 
 #[test]

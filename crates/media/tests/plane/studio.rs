@@ -67,6 +67,8 @@ pub(crate) struct Phone {
     pub(crate) packets: Vec<(usize, Vec<u8>)>,
     /// RTCP packets.
     pub(crate) reports: Vec<(usize, Vec<u8>)>,
+    /// Where the last RTCP packet went, and whether from the RTCP socket.
+    pub(crate) report_route: Option<(SocketAddr, bool)>,
 }
 
 pub(crate) struct Studio {
@@ -116,6 +118,7 @@ impl Studio {
             heard: Vec::new(),
             packets: Vec::new(),
             reports: Vec::new(),
+            report_route: None,
         };
         let (call, port) = (phone.call, phone.port);
         self.phones.push(phone);
@@ -186,6 +189,7 @@ impl Studio {
         for outgoing in self.batch.iter() {
             let phone = &mut self.phones[ports[&outgoing.port]];
             if outgoing.payload[1] >= 200 {
+                phone.report_route = Some((outgoing.destination, outgoing.rtcp));
                 phone.reports.push((self.ticks, outgoing.payload.to_vec()));
                 continue;
             }
