@@ -14,7 +14,7 @@ use crate::world::{answered, at, close, epoch, funded, leg, now, place, release,
 use crate::{Error, SqliteHandle, Store};
 
 /// Every statement of a transaction, begin and commit included, is among this many.
-const STATEMENTS: u32 = 16;
+const STATEMENTS: u32 = 8;
 
 #[tokio::test]
 async fn a_commit_that_fails_at_any_statement_is_repaired_by_its_retry() {
@@ -52,6 +52,36 @@ async fn a_commit_that_fails_at_any_statement_is_repaired_by_its_retry() {
             assert_eq!(kept, (clean.accounts().await.unwrap(), clean.cdrs(9).await.unwrap()));
         }
         assert!((5..STATEMENTS).contains(&failures), "{failures} statements of {batch:?}");
+    }
+}
+
+/// The writes of a batch travel together: each is made to fail inside the database.
+#[tokio::test]
+async fn a_commit_whose_write_to_any_table_fails_leaves_nothing_behind() {
+    let before = [place(1, "acme", 30), answered(1, Some("acme"), 5), roll(1, 1, 15, 30)];
+    let batch = [place(2, "acme", 30), close(1, "acme", 33), top_up("acme", "wire 9", "3.00")];
+    for trigger in [
+        "BEFORE UPDATE ON account",
+        "BEFORE INSERT ON lot",
+        "BEFORE INSERT ON leg",
+        "BEFORE DELETE ON leg",
+        "BEFORE INSERT ON hold",
+        "AFTER UPDATE ON hold",
+        "AFTER INSERT ON entry",
+        "AFTER INSERT ON cdr",
+    ] {
+        let (_folder, store) = played(&before).await;
+        let Store::Sqlite(sqlite) = &store else { panic!("no tables in memory") };
+        let fail = format!("CREATE TRIGGER fault {trigger} BEGIN SELECT RAISE(FAIL, 'x'); END");
+        sqlx::query(sqlx::AssertSqlSafe(fail)).execute(&sqlite.0.writer).await.unwrap();
+        let kept = (store.accounts().await.unwrap(), store.open_legs().await.unwrap());
+        assert!(store.commit(&batch, now()).await.is_err(), "{trigger}");
+        assert_eq!((store.accounts().await.unwrap(), store.open_legs().await.unwrap()), kept);
+        sqlx::query("DROP TRIGGER fault").execute(&sqlite.0.writer).await.unwrap();
+        for answer in store.commit(&batch, now()).await.unwrap() {
+            assert!(!matches!(answer, Answer::Refused { .. }), "{answer:?}");
+        }
+        crate::world::sound(&store).await;
     }
 }
 
