@@ -273,6 +273,8 @@ impl Endpoint {
             .laid()
             .address()
             .filter(|address| self.trunks.owns(trunk, address.ip()))
+            // The socket that heard the peer speaks its family alone.
+            .filter(|address| address.is_ipv4() == dialog.flow.peer.is_ipv4())
             .unwrap_or(dialog.flow.peer)
     }
 

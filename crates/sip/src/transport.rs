@@ -35,7 +35,7 @@ pub(crate) fn stamp(via: &Via<'_>, source: SocketAddr) -> String {
             stamped.push_str(piece);
         }
     }
-    stamped.push_str(&format!(";received={}", source.ip()));
+    stamped.push_str(&format!(";received={}", source.ip().to_canonical()));
     if via.has_rport() {
         stamped.push_str(&format!(";rport={}", source.port()));
     }

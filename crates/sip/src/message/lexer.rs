@@ -226,11 +226,13 @@ fn text<'a>(cursor: &mut Cursor<'a>, bytes: &'a [u8]) -> Cow<'a, str> {
     if bytes.iter().fold(false, |found, byte| found | is_control(*byte)) {
         cursor.note(Fault::Malformed);
     }
-    let text = String::from_utf8_lossy(bytes);
-    if matches!(text, Cow::Owned(_)) {
-        cursor.note(Fault::Malformed);
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => {
+            cursor.note(Fault::Malformed);
+            String::from_utf8_lossy(bytes)
+        }
     }
-    text
 }
 
 const fn is_control(byte: u8) -> bool {
