@@ -25,7 +25,7 @@ use model::record::{Cdr, Provision};
 use model::{AccountId, Instant, OrganizationId, UnixTime};
 
 use crate::memory::Memory;
-use crate::sqlite::SqliteStore;
+use crate::sqlite::SqliteFile;
 
 /// Why the outside failed. Absence is not an error.
 #[derive(Debug, thiserror::Error)]
@@ -48,16 +48,16 @@ pub enum Store {
     /// Forgets at exit.
     Memory(MemoryStore),
     /// A SQLite file.
-    Sqlite(SqliteHandle),
+    Sqlite(SqliteStore),
 }
 
-/// A handle on a store in memory.
+/// A handle on a store in memory. It grows with every call and is meant for tests and trials.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryStore(Arc<Memory>);
 
 /// A handle on a SQLite file.
 #[derive(Debug, Clone)]
-pub struct SqliteHandle(Arc<SqliteStore>);
+pub struct SqliteStore(Arc<SqliteFile>);
 
 /// The right to serve from a store, until dropped. A second one is refused.
 #[derive(Debug)]
@@ -79,7 +79,7 @@ impl Store {
             return Err(Error::Invalid(wrong));
         };
         let path = path.strip_prefix("//").unwrap_or(path);
-        Ok(Self::Sqlite(SqliteHandle(Arc::new(SqliteStore::open(Path::new(path)).await?))))
+        Ok(Self::Sqlite(SqliteStore(Arc::new(SqliteFile::open(Path::new(path)).await?))))
     }
 
     /// Takes the exclusive lock beside the database, so that a second `serve` refuses to start.
@@ -167,7 +167,9 @@ impl Store {
     }
 
     /// Settles every leg that older epochs of the node left open (charging.md, "Settlement") and
-    /// returns them as they stood, so that their carriers get a BYE.
+    /// returns them as they stood, so that their carriers get a BYE. All in one transaction: after
+    /// a failure before the commit a retry still returns every leg; after a commit whose reply was
+    /// lost their BYEs are lost too, and the carriers' session timers end them.
     ///
     /// # Errors
     /// [`Error`] if the store fails.

@@ -8,10 +8,10 @@ use credits::{Answer, Command};
 use model::Instant;
 use tempfile::TempDir;
 
-use crate::sqlite::SqliteStore;
+use crate::sqlite::SqliteFile;
 use crate::sqlite::writing::{Faults, Writing};
 use crate::world::{answered, at, close, epoch, funded, leg, now, place, release, roll, top_up};
-use crate::{Error, SqliteHandle, Store};
+use crate::{Error, SqliteStore, Store};
 
 /// Every statement of a transaction, begin and commit included, is among this many.
 const STATEMENTS: u32 = 8;
@@ -133,8 +133,8 @@ async fn a_request_dropped_at_any_moment_leaves_the_writer_usable() {
 /// A store on which a story has been told.
 async fn played(story: &[Command]) -> (TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
-    let opened = SqliteStore::open(&folder.path().join("book.db")).await.unwrap();
-    let store = Store::Sqlite(SqliteHandle(opened.into()));
+    let opened = SqliteFile::open(&folder.path().join("book.db")).await.unwrap();
+    let store = Store::Sqlite(SqliteStore(opened.into()));
     funded(&store, &["acme"]).await;
     for answer in store.commit(story, now()).await.unwrap() {
         assert!(!matches!(answer, Answer::Refused { .. }), "{answer:?}");
@@ -200,7 +200,7 @@ async fn a_full_disk_refuses_and_loses_nothing() {
 #[tokio::test]
 async fn a_locked_database_refuses_in_time_and_works_afterwards() {
     let (folder, store) = played(&[]).await;
-    let other = SqliteStore::open(&folder.path().join("book.db")).await.unwrap();
+    let other = SqliteFile::open(&folder.path().join("book.db")).await.unwrap();
     let held = Writing::begin(&other.writer, &Faults::default()).await.unwrap();
     let patience = std::time::Duration::from_secs(2);
     let batch = [place(1, "acme", 5)];

@@ -37,14 +37,14 @@ const SETTLED_AT_ONCE: usize = 200;
 
 /// A SQLite file.
 #[derive(Debug)]
-pub(crate) struct SqliteStore {
+pub(crate) struct SqliteFile {
     writer: SqlitePool,
     readers: SqlitePool,
     path: PathBuf,
     faults: Faults,
 }
 
-impl SqliteStore {
+impl SqliteFile {
     pub(crate) async fn open(path: &Path) -> Result<Self, Error> {
         let options = SqliteConnectOptions::new()
             .filename(path)

@@ -8,7 +8,7 @@ use sqlx::SqliteConnection;
 
 use crate::Error;
 use crate::provision::{merge, tariff_key};
-use crate::sqlite::SqliteStore;
+use crate::sqlite::SqliteFile;
 use crate::sqlite::record::{maybe_currency, maybe_rate, pack_rate};
 use crate::sqlite::row::{Fields, Packed, corrupt, word_of};
 use crate::sqlite::save::open_accounts;
@@ -18,7 +18,7 @@ use crate::sqlite::writing::{Writing, failed};
 
 const READ_REVISION: &str = "SELECT number FROM revision";
 
-impl SqliteStore {
+impl SqliteFile {
     pub(crate) async fn provision(&self) -> Result<Provision, Error> {
         read(&mut *self.reading().await?).await
     }

@@ -8,7 +8,7 @@ use model::{AccountId, CallId, HoldId, Instant, OrganizationId, UnixTime};
 use sqlx::{Sqlite, SqliteConnection, Transaction};
 
 use crate::Error;
-use crate::sqlite::SqliteStore;
+use crate::sqlite::SqliteFile;
 use crate::sqlite::load::{OPEN_LEGS, account, hold, open_leg};
 use crate::sqlite::record::{maybe_currency, unpack_cdr};
 use crate::sqlite::row::{Fields, corrupt};
@@ -52,7 +52,7 @@ macro_rules! select_account {
     };
 }
 
-impl SqliteStore {
+impl SqliteFile {
     pub(crate) async fn cdrs(&self, most: u32) -> Result<Vec<Cdr>, Error> {
         let mut reading = self.reading().await?;
         let query = sqlx::query_scalar(select_cdr!("ORDER BY written DESC, call DESC LIMIT $1"));
