@@ -171,3 +171,10 @@ async fn numbers_are_whole_only_in_the_billing_view() {
     assert!(!told_json(&case, &proof, View::Masked).to_string().contains("4155550123"));
     assert!(told_json(&case, &proof, View::Full).to_string().contains("+14155550123"));
 }
+
+#[test]
+fn every_ending_has_words() {
+    for label in bridge::ending::labels().into_iter().chain(["node_crashed"]) {
+        assert_ne!(words::of(label), words::of(""), "{label}");
+    }
+}
