@@ -1,5 +1,7 @@
 //! Logs: readable or JSON, on the standard error stream.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 
@@ -12,6 +14,7 @@ pub(crate) fn start(log: &Log) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_target(true);
     let started = match log.format {
         LogFormat::Readable => builder.try_init(),

@@ -190,7 +190,7 @@ impl Signalling {
         for _ in 0..BUDGET / DATAGRAMS {
             let count = self.listeners[listener].receive(&mut self.inbox);
             let mut batch = Vec::with_capacity(count);
-            for received in self.inbox.iter() {
+            for received in self.inbox.iter().take(count) {
                 if received.truncated {
                     self.meters.truncated();
                     continue;

@@ -320,7 +320,7 @@ impl BridgeMeters {
             Note::Refused(refusal) => self.labelled(
                 "tollgate_bridge_refusals_total",
                 "Calls turned away, before or after answer, by reason.",
-                ("reason", reason(*refusal)),
+                ("reason", refusal.label().into()),
             ),
             Note::Cut { overrun } => self.overrun.record(*overrun),
             Note::CutSignalled { after } => self.cut_to_bye.record(*after),
@@ -500,18 +500,6 @@ struct Sums {
 #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; the counter is exact")]
 fn units(micros: i128) -> f64 {
     micros as f64 / 1e6
-}
-
-/// Returns a refusal's name in small letters, words apart.
-fn reason(refusal: bridge::Refusal) -> Cow<'static, str> {
-    let mut name = String::new();
-    for letter in format!("{refusal:?}").chars() {
-        if letter.is_ascii_uppercase() && !name.is_empty() {
-            name.push('_');
-        }
-        name.push(letter.to_ascii_lowercase());
-    }
-    name.into()
 }
 
 fn micros(amount: Money) -> u64 {

@@ -416,6 +416,16 @@ called_from = "diversion"
     }
 
     #[test]
+    fn a_refusal_that_does_not_exist_is_told_with_those_that_do() {
+        let told = errors(&format!("{GOOD}refusal_codes = {{ broke = 402 }}\n"));
+        assert!(
+            told.starts_with("t.toml:15: trunk[0].refusal_codes.broke: is no refusal"),
+            "{told}"
+        );
+        assert!(told.contains("insufficient_credit"), "{told}");
+    }
+
+    #[test]
     fn a_token_is_never_shown() {
         let marker = "marker-0123456789";
         let text = format!("{GOOD}[http]\ntoken = \"{marker}\"\n");

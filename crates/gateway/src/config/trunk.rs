@@ -1,5 +1,6 @@
 //! Trunks: the allow-list, and how each writes numbers.
 
+use bridge::Refusal;
 use model::record::{CalledFrom, NumberingPlan, Trunk};
 use model::{IpPrefix, TrunkId};
 
@@ -73,7 +74,7 @@ fn trunk(
         }
     }
     for (label, code) in &written.refusal_codes {
-        checker.within(&format!("{key}.refusal_codes.{label}"), *code, 400..=699);
+        refusal_code(checker, &format!("{key}.refusal_codes.{label}"), label, *code);
     }
     Some(Trunk {
         id: TrunkId::from_name(&written.name),
@@ -90,6 +91,14 @@ fn trunk(
         loopback_media: written.loopback_media,
         refusal_codes: written.refusal_codes.into_iter().collect(),
     })
+}
+
+fn refusal_code(checker: &mut Checker<'_>, key: &str, label: &str, code: u16) {
+    if !Refusal::ALL.iter().any(|refusal| refusal.label() == label) {
+        let labels: Vec<&str> = Refusal::ALL.iter().map(|refusal| refusal.label()).collect();
+        checker.bad(key, format!("is no refusal; {} are allowed", labels.join(", ")));
+    }
+    checker.within(key, code, 300..=699);
 }
 
 fn prefixes(checker: &mut Checker<'_>, key: &str, written: &[String]) -> Option<Vec<IpPrefix>> {
