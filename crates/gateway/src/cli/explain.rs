@@ -136,15 +136,15 @@ fn price(case: &Case, cdr: &Cdr, out: &mut impl Write) -> Result<()> {
         }
     };
     writeln!(out, "  {}: {who}", payer(cdr.capability))?;
-    let currency = cdr.currency.map_or_else(String::new, |currency| currency.to_string());
+    let currency = cdr.currency.map_or_else(String::new, |currency| format!("{currency} "));
     let live = case.open.as_ref().and_then(|open| open.terms.as_ref()).map(|terms| terms.rate);
     match cdr.rate.or(live) {
-        Some(pinned) => writeln!(out, "  {}", rate(&pinned, &currency))?,
+        Some(pinned) => writeln!(out, "  {}", rate(&pinned, currency.trim_end()))?,
         None => writeln!(out, "  no rate was pinned")?,
     }
     if case.cdr.is_some() {
         let (fee, secs) = (cdr.fee, cdr.billed_secs);
-        writeln!(out, "  billed {secs} s, charge {} {currency} (fee {fee} of it)", cdr.charge)?;
+        writeln!(out, "  billed {secs} s, charge {} {currency}(fee {fee} of it)", cdr.charge)?;
     }
     Ok(())
 }
