@@ -161,10 +161,8 @@ impl Meter {
         let overdue = file.funded_until() + OVERDUE;
         let roll = match self.roll {
             Roll::Due(at) if at < file.funded_until() => at,
-            Roll::Due(_) => overdue,
-            Roll::Asked(since) => since + PATIENCE,
+            Roll::Due(_) | Roll::Asked(_) => overdue,
         };
-        let roll = if roll <= file.funded_until() { roll } else { overdue };
         roll.min(self.look_again.unwrap_or(overdue)).min(overdue)
     }
 
@@ -211,7 +209,9 @@ impl Meter {
     fn rescue(&mut self, turn: &mut Turn<'_>) {
         if self.outlook == Outlook::Final {
             self.outlook = Outlook::Open;
-            turn.note(Note::Rescued);
+            if self.goodbye == Goodbye::Unsaid {
+                turn.note(Note::Rescued);
+            }
         }
     }
 
@@ -230,13 +230,18 @@ impl Meter {
         }
         if self.goodbye == Goodbye::Said && goodbye_at > now + SLACK {
             self.goodbye = Goodbye::Unsaid;
+            turn.note(Note::Rescued);
             turn.media(media::Command::Hush { call: file.call });
         }
         if self.goodbye == Goodbye::Unsaid && farewell == Prompt::CreditUsedUp {
             self.warn(end.since(now), file, turn);
         }
         let away = [SIXTY, TEN].map(|(secs, _)| end.minus(Duration::from_secs(secs)));
-        let moments = away.into_iter().chain([goodbye_at]);
+        let silent_at = match self.roll {
+            Roll::Asked(since) => since + PATIENCE,
+            Roll::Due(_) => end,
+        };
+        let moments = away.into_iter().chain([goodbye_at, silent_at]);
         self.look_again = moments.filter(|at| *at > now).min();
     }
 

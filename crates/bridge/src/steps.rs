@@ -3,6 +3,7 @@
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use credits::{Answer, Command, Standing};
 use media::Prompt;
@@ -23,6 +24,9 @@ use crate::{Alarm, Bridge};
 
 /// Most open questions at which an INVITE refused at the door still gets a record.
 const RECORDED: usize = 1024;
+
+/// Least time to a call's next alarm.
+const SOON: Duration = Duration::from_millis(1);
 
 /// What others know of a call; compared before and after a step.
 struct Known {
@@ -62,10 +66,7 @@ impl Bridge {
         let offer = invitation.offer;
         self.run(id, now, |_, file, turn| match door {
             Ok(()) => arriving::enter(offer.as_ref(), file, turn),
-            Err(refusal) => {
-                file.because(format!("refused at the door: {}", refusal.label()));
-                leaving::refuse(refusal, file, turn)
-            }
+            Err(refusal) => leaving::refuse(refusal, file, turn),
         });
         match self.calls.get(&id) {
             Some(call) if call.state.is_live() => self.live += 1,
@@ -199,12 +200,14 @@ impl Bridge {
         if !after.live && !call.file.open {
             self.ports.put_back(call.file.port.take());
         }
-        let due = call.state.due(&call.file, &self.settings);
+        // A moment that has passed is looked at again a little later: no call can spin the loop.
+        let soonest = now.mono + SOON;
+        let due = call.state.due(&call.file, &self.settings).map(|at| at.max(soonest));
         if due != call.alarm {
             if let Some(old) = mem::replace(&mut call.alarm, due) {
                 self.alarms.remove(&(old, Alarm::Call(id)));
             }
-            self.alarms.extend(due.map(|at| (at.max(now.mono), Alarm::Call(id))));
+            self.alarms.extend(due.map(|at| (at, Alarm::Call(id))));
         }
         let trunk = call.file.trunk.id;
         if matches!(call.state, State::Over) {

@@ -6,7 +6,7 @@ use credits::Terms;
 use model::Instant;
 
 use crate::call::file::{File, Payer};
-use crate::call::identifying::{fund, lost};
+use crate::call::identifying::{GRACE, fund, lost};
 use crate::call::leaving::{self, Wire};
 use crate::call::line::Line;
 use crate::call::parting::Parting;
@@ -33,7 +33,7 @@ impl Admitting {
     pub(crate) fn begin(line: Line, terms: Terms, file: &mut File, turn: &mut Turn<'_>) -> State {
         let now = turn.now.mono;
         let give_up = now + turn.settings.ring_limit;
-        fund(file, give_up, turn);
+        fund(file, give_up + GRACE, turn);
         // A second for the store's answer.
         let served = now.since(file.started()) + Duration::from_secs(1);
         let covers_secs = u32::try_from(served.as_micros().div_ceil(1_000_000)).unwrap_or(u32::MAX);

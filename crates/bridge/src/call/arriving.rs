@@ -22,10 +22,7 @@ use crate::turn::Turn;
 pub(crate) fn enter(offer: Option<&Bytes>, file: &mut File, turn: &mut Turn<'_>) -> State {
     match decide(offer, file, turn) {
         Ok(state) => state,
-        Err(refusal) => {
-            file.because(format!("refused: {}", refusal.label()));
-            leaving::refuse(refusal, file, turn)
-        }
+        Err(refusal) => leaving::refuse(refusal, file, turn),
     }
 }
 

@@ -27,6 +27,8 @@ use crate::output::Note;
 use crate::refusal::Refusal;
 use crate::turn::Turn;
 
+/// How much later than the unpaid limit the media plane ends a leg that was not told goodbye.
+pub(crate) const GRACE: Duration = Duration::from_millis(500);
 const GREETING: [Prompt; 2] = [Prompt::Welcome, Prompt::EnterConferenceId];
 const AGAIN: [Prompt; 2] = [Prompt::UnknownConferenceId, Prompt::EnterConferenceId];
 
@@ -148,7 +150,7 @@ impl Identifying {
     fn greet(&mut self, file: &mut File, turn: &mut Turn<'_>) {
         match &self.meter {
             Some(meter) => meter.tell(file, turn),
-            None => fund(file, self.deadline, turn),
+            None => fund(file, self.deadline + GRACE, turn),
         }
         if let Some(token) = turn.say(file, &GREETING, true) {
             self.greeting = Greeting::Saying(token);
@@ -163,7 +165,7 @@ impl Identifying {
             self.greeting = Greeting::Over;
             self.deadline = self.deadline.min(now + turn.settings.unpaid_limit);
             if self.meter.is_none() {
-                fund(file, self.deadline, turn);
+                fund(file, self.deadline + GRACE, turn);
             }
         }
         self.line.hears(now);

@@ -60,10 +60,11 @@ pub(crate) enum Wire {
 /// Refuses an INVITE by code.
 pub(crate) fn refuse(refusal: Refusal, file: &mut File, turn: &mut Turn<'_>) -> State {
     turn.note(Note::Refused(refusal));
+    file.because(format!("refused: {}", refusal.label()));
     turn_away(Cause::Refused(refusal), file, turn)
 }
 
-/// Ends an unanswered call of ours accord.
+/// Ends an unanswered call of our own accord.
 pub(crate) fn turn_away(cause: Cause, file: &mut File, turn: &mut Turn<'_>) -> State {
     let row = match cause {
         Cause::Refused(refusal) => Some(refusal.row()),

@@ -2,7 +2,8 @@
 
 use crate::world::World;
 
-const OFFER: &str = "v=0\r\no=c 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\n\
+/// An offer of PCMU and digits.
+pub(crate) const OFFER: &str = "v=0\r\no=c 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\n\
     m=audio 30000 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\n";
 
 /// One dialog as the carrier sees it.

@@ -3,5 +3,9 @@
 
 mod carrier;
 mod charged;
+mod dialogs;
+mod identified;
+mod included;
+mod node;
 mod provision;
 mod world;

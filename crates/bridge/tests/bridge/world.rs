@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use bridge::{Bridge, Directory, Input, Note, Output, Settings, StoreOutcome, StoreRequest};
 use credits::{Book, Command, Epoch};
-use media::{LegStats, LibraryBuilder, PortId, Prompt};
-use model::record::{Cdr, NumberType, Provision, Trunk};
+use media::{LegStats, LibraryBuilder, PortId, Prompt, Silence};
+use model::record::{Cdr, Provision, Trunk};
 use model::{CallId, Instant, Money, Now, UnixTime};
 
 use crate::provision;
@@ -186,6 +186,46 @@ impl World {
         live.into_iter().find(|live| live.call == call).map(|live| live.state)
     }
 
+    /// The call that is identifying.
+    pub(crate) fn identifying(&self) -> CallId {
+        let live = self.bridge.live(self.now);
+        live.iter().find(|live| live.state == "identifying").expect("a caller who identifies").call
+    }
+
+    /// Which warnings were given.
+    pub(crate) fn warnings(&self) -> Vec<u8> {
+        let warned = self.notes.iter().filter_map(|note| match note {
+            Note::Warned { seconds } => Some(*seconds),
+            _ => None,
+        });
+        warned.collect()
+    }
+
+    /// Whether the peer holds, as media was told by each update.
+    pub(crate) fn held_flags(&self) -> Vec<bool> {
+        let updates = self.media.iter().filter_map(|command| match command {
+            media::Command::Update { flow, .. } => Some(flow.held),
+            _ => None,
+        });
+        updates.collect()
+    }
+
+    /// No packets come any more, from now on.
+    pub(crate) fn silence(&mut self, call: CallId) {
+        let last = Some(self.now.mono);
+        self.input(Input::Media(media::Event::Life { call, silence: Silence::Began { last } }));
+    }
+
+    /// Nothing lives, nothing is held, and every alarm that is left is for nothing.
+    pub(crate) fn is_at_rest(&mut self) {
+        self.pass(secs(60));
+        assert!(self.bridge.live(self.now).is_empty());
+        assert_eq!(self.held(), Money::ZERO);
+        assert!(self.book.open_legs().is_empty());
+        let shown = format!("{:?}", self.bridge);
+        assert!(shown.contains("calls: 0, live: 0, conferences: 0, owed: 0"), "{shown}");
+    }
+
     /// The one CDR.
     pub(crate) fn cdr(&self) -> Cdr {
         let mut cdrs = self.book.cdrs(9);
@@ -299,10 +339,6 @@ pub(crate) fn money(text: &str) -> Money {
 
 pub(crate) fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
-}
-
-pub(crate) fn toll_or_free(toll_free: bool) -> NumberType {
-    if toll_free { NumberType::TollFree } else { NumberType::Toll }
 }
 
 fn settings() -> Settings {

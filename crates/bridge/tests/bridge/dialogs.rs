@@ -1,0 +1,174 @@
+//! What happens in the dialog of a live call.
+
+use media::{Command, Silence};
+use model::record::Licence;
+
+use crate::carrier::{Carrier, OFFER, offer};
+use crate::provision::{self, BOUND, SHARED};
+use crate::world::{World, money, secs};
+
+#[test]
+fn hold_and_resume_are_answered_and_charged() {
+    let mut world = World::new();
+    world.top_up("5.00");
+    let mut carrier = Carrier::invite(&mut world, "a", BOUND);
+    carrier.establish(&mut world);
+    carrier.reinvite(&mut world, Some(&offer("sendonly")));
+    assert!(carrier.answered(&mut world).contains("a=recvonly"));
+    carrier.acknowledge(&mut world, None);
+    assert_eq!(world.held_flags(), [true]);
+    world.pass(secs(5));
+    carrier.reinvite(&mut world, Some(OFFER));
+    carrier.answered(&mut world);
+    carrier.acknowledge(&mut world, None);
+    assert_eq!(world.held_flags(), [true, false]);
+    carrier.bye(&mut world);
+    assert_eq!(world.cdr().charge, money("0.05"));
+}
+
+#[test]
+fn a_re_invite_that_cannot_be_agreed_on_leaves_the_call_as_it_was() {
+    let mut world = World::new();
+    world.top_up("5.00");
+    let mut carrier = Carrier::invite(&mut world, "a", BOUND);
+    carrier.establish(&mut world);
+    carrier.reinvite(&mut world, Some(&OFFER.replace("192.0.2.9", "127.0.0.1")));
+    world.expect("SIP/2.0 488");
+    assert_eq!(world.state(world.call()), Some("seated"));
+    assert!(world.held_flags().is_empty());
+}
+
+#[test]
+fn a_re_invite_without_an_offer_gets_ours_and_takes_theirs_from_the_ack() {
+    let mut world = World::new();
+    world.top_up("5.00");
+    let mut carrier = Carrier::invite(&mut world, "a", BOUND);
+    carrier.establish(&mut world);
+    carrier.reinvite(&mut world, None);
+    assert!(carrier.answered(&mut world).contains("m=audio"));
+    carrier.acknowledge(&mut world, Some(OFFER));
+    assert_eq!(world.held_flags(), [false]);
+}
+
+#[test]
+fn a_late_offer_is_answered_with_ours_and_seated_on_the_ack() {
+    let mut world = World::new();
+    world.top_up("5.00");
+    let mut carrier = Carrier::invite_with(&mut world, "a", BOUND, None);
+    let ok = carrier.answered(&mut world);
+    assert!(ok.contains("m=audio"), "{ok}");
+    let call = world.call();
+    assert!(!world.is_seated(call));
+    carrier.acknowledge(&mut world, Some(OFFER));
+    assert!(world.is_seated(call));
+    let until = world.media.iter().rev().find_map(|command| match command {
+        Command::Fund { until, .. } => Some(*until),
+        _ => None,
+    });
+    let opened = world.media.iter().position(|c| matches!(c, Command::Open { .. })).unwrap();
+    let told = world.media[opened..].iter().any(|c| matches!(c, Command::Fund { .. }));
+    assert!(told && until.is_some(), "media learns the paid time once it knows the leg");
+}
+
+#[test]
+fn a_late_offer_to_a_shared_number_is_greeted_on_the_ack() {
+    let mut world = World::new();
+    let mut carrier = Carrier::invite_with(&mut world, "a", SHARED, None);
+    carrier.answered(&mut world);
+    let call = world.call();
+    assert!(world.said(call).is_empty());
+    carrier.acknowledge(&mut world, Some(OFFER));
+    assert_eq!(world.said(call).len(), 2);
+}
+
+#[test]
+fn an_ack_without_the_answer_that_is_owed_ends_the_call() {
+    let mut world = World::new();
+    world.top_up("5.00");
+    let mut carrier = Carrier::invite_with(&mut world, "a", BOUND, None);
+    carrier.answered(&mut world);
+    carrier.acknowledge(&mut world, None);
+    world.expect("BYE");
+    assert_eq!(world.cdr().ending.label, "malformed_sdp");
+}
+
+#[test]
+fn a_silent_peer_that_answers_options_lives_on() {
+    let mut world = World::new();
+    world.top_up("5.00");
+    let mut carrier = Carrier::invite(&mut world, "a", BOUND);
+    carrier.establish(&mut world);
+    let call = world.call();
+    world.silence(call);
+    world.pass(secs(21));
+    let options = world.expect("OPTIONS");
+    Carrier::reply(&mut world, &options, "200 OK");
+    world.pass(secs(19));
+    assert_eq!(world.state(call), Some("seated"));
+    world.pass(secs(2));
+    world.expect("OPTIONS");
+}
+
+#[test]
+fn a_peer_that_knows_the_call_no_more_is_billed_to_its_last_proof() {
+    let mut world = World::new();
+    world.top_up("5.00");
+    let mut carrier = Carrier::invite(&mut world, "a", BOUND);
+    carrier.establish(&mut world);
+    let call = world.call();
+    world.pass(secs(12));
+    world.silence(call);
+    world.pass(secs(21));
+    let options = world.expect("OPTIONS");
+    Carrier::reply(&mut world, &options, "481 Call Does Not Exist");
+    let cdr = world.cdr();
+    assert_eq!((cdr.ending.label.as_ref(), cdr.charge), ("peer_gone", money("0.12")));
+}
+
+#[test]
+fn a_peer_that_answers_nothing_is_billed_to_its_last_proof() {
+    let mut world =
+        World::with(provision::subscribed(&[Licence::Subscription]), provision::trunk());
+    let mut carrier = Carrier::invite(&mut world, "a", BOUND);
+    carrier.establish(&mut world);
+    let call = world.call();
+    world.pass(secs(30));
+    world.input(bridge::Input::Media(media::Event::Life {
+        call,
+        silence: Silence::Began { last: Some(world.now.mono.minus(secs(5))) },
+    }));
+    world.pass(secs(60));
+    let cdr = world.cdr();
+    assert_eq!((cdr.ending.label.as_ref(), cdr.connected_micros), ("peer_gone", 25_000_000));
+}
+
+#[test]
+fn a_held_peer_may_be_silent_for_five_minutes() {
+    let mut world = World::new();
+    world.top_up("9.00");
+    let mut carrier = Carrier::invite(&mut world, "a", BOUND);
+    carrier.establish(&mut world);
+    let call = world.call();
+    carrier.reinvite(&mut world, Some(&offer("inactive")));
+    carrier.answered(&mut world);
+    carrier.acknowledge(&mut world, None);
+    world.silence(call);
+    world.sent.clear();
+    world.pass(secs(299));
+    assert!(!world.sent.iter().any(|message| message.starts_with("OPTIONS")));
+    world.pass(secs(2));
+    world.expect("OPTIONS");
+}
+
+#[test]
+fn a_repeated_invite_is_one_call_and_one_hold() {
+    let mut world = World::new();
+    world.top_up("5.00");
+    let mut carrier = Carrier::invite(&mut world, "a", BOUND);
+    Carrier::invite(&mut world, "a", BOUND);
+    carrier.establish(&mut world);
+    Carrier::invite(&mut world, "a", BOUND);
+    assert_eq!((world.bridge.live(world.now).len(), world.held()), (1, money("0.30")));
+    carrier.bye(&mut world);
+    assert_eq!(world.book.cdrs(9).len(), 1);
+}
