@@ -56,12 +56,17 @@ async fn perform(args: &Args) -> Result<()> {
     let stage = Stage::set(token).await?;
     logs::start(&stage.config.log);
     let mut gateway = serve::start_on(stage.config.clone(), stage.store.clone()).await?;
-    let told = show(args, &stage, narrator, token).await;
-    if told.is_ok() && !args.once {
-        stay(&stage, narrator).await?;
-    }
+    let told = tokio::select! {
+        told = show(args, &stage, narrator, token) => told,
+        stopped = stopped() => stopped.and_then(|()| bail!("stopped before the end")),
+    };
+    let stayed = match &told {
+        Ok(_) if !args.once => stay(&stage, narrator).await,
+        Ok(_) | Err(_) => Ok(()),
+    };
     gateway.stop().await;
     gateway.wait().await?;
+    stayed?;
     if !told? {
         bail!("the proof does not hold");
     }
@@ -129,6 +134,11 @@ async fn stay(stage: &Stage, narrator: Narrator) -> Result<()> {
         id = stage.conference_id,
         folder = stage.folder().display(),
     ))?;
+    stopped().await
+}
+
+/// Waits for SIGTERM or SIGINT.
+async fn stopped() -> Result<()> {
     let mut terminated = signal(SignalKind::terminate())?;
     tokio::select! {
         interrupted = tokio::signal::ctrl_c() => interrupted?,

@@ -246,10 +246,8 @@ impl Caller {
             Some(Kind::Request("BYE")) => {
                 let ok = message.ok(self.sip.local_addr()?);
                 self.send(&ok).await?;
-                if self.over.is_none() {
-                    let reason = message.header("Reason").unwrap_or("").to_owned();
-                    self.end(What::CutOff(reason), now);
-                }
+                let reason = message.header("Reason").unwrap_or("").to_owned();
+                self.end(What::CutOff(reason), now);
                 Ok(())
             }
             Some(Kind::Request("ACK")) | Some(Kind::Response(..)) | None => Ok(()),
@@ -311,9 +309,12 @@ impl Caller {
         }
     }
 
+    /// Ends the call, once: an end that is repeated on the wire is no second one.
     fn end(&mut self, what: What, now: Instant) {
-        self.over = Some(now);
-        self.tell(what, now);
+        if self.over.is_none() {
+            self.over = Some(now);
+            self.tell(what, now);
+        }
     }
 
     fn tell(&mut self, what: What, at: Instant) {
