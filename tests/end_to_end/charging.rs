@@ -41,7 +41,7 @@ fn a_call_that_credits_pay_is_charged_for_its_time() {
     assert_eq!(book.account(BOLT, "captured"), record.number("charge"));
     assert_eq!(book.account(ACME, "captured"), 0);
     book.assert_settled();
-    assert_explained(&tollgate, &id, "MCOMEETACPEA");
+    assert_explained(&tollgate, &id, "pay-per-minute");
 }
 
 #[test]

@@ -26,13 +26,14 @@ pub(crate) struct Call {
     number: &'static str,
     stay: Duration,
     limit: Duration,
+    tolerant: bool,
 }
 
 impl Call {
     /// Plans a call from the trunk's address.
     pub(crate) fn new(scenario: &'static str, number: &'static str, target: SocketAddr) -> Self {
         let (stay, limit) = (secs(1), secs(60));
-        Self { scenario, target, from: "127.0.0.2", number, stay, limit }
+        Self { scenario, target, from: "127.0.0.2", number, stay, limit, tolerant: false }
     }
 
     /// Plans how long the caller stays.
@@ -50,6 +51,12 @@ impl Call {
     /// Plans to call from another address.
     pub(crate) fn from(mut self, address: &'static str) -> Self {
         self.from = address;
+        self
+    }
+
+    /// Plans to overlook what the network brings too late or twice.
+    pub(crate) fn tolerant(mut self) -> Self {
+        self.tolerant = true;
         self
     }
 
@@ -71,6 +78,7 @@ impl Call {
         let scenarios = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sipp-scenarios");
         let errors = folder.path().join("errors.log");
         let messages = folder.path().join("messages.log");
+        let behaviour = if self.tolerant { "all,-abortunexp" } else { "all" };
         let child = Command::new("sipp")
             .arg(self.target.to_string())
             .arg("-sf")
@@ -81,6 +89,7 @@ impl Call {
             .args(["-d", &self.stay.as_millis().to_string()])
             .args(["-timeout", &format!("{}s", self.limit.as_secs()), "-timeout_error"])
             .args(["-cid_str", &format!("%u-{first}@%s")])
+            .args(["-default_behaviors", behaviour])
             .arg("-trace_err")
             .arg("-error_file")
             .arg(&errors)

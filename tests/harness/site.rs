@@ -125,7 +125,7 @@ impl Default for Site {
             ("[[trunk]]", "media", "[\"127.0.0.2/32\"]"),
             ("[[trunk]]", "loopback_media", "true"),
             ("[media]", "bind", "\"127.0.0.1\""),
-            ("[log]", "filter", "\"debug\""),
+            ("[log]", "filter", "\"debug,sqlx=warn\""),
         ] {
             site.set(section, key, value);
         }

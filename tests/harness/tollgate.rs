@@ -21,6 +21,7 @@ pub(crate) const PORTS: u16 = 100;
 /// The binary, configured, provisioned and serving; killed when dropped.
 #[derive(Debug)]
 pub(crate) struct Tollgate {
+    site: Site,
     folder: TempDir,
     first_port: u16,
     process: Option<Child>,
@@ -46,7 +47,7 @@ impl Tollgate {
     pub(crate) fn prepare(site: &Site) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let first_port = ports::row(PORTS);
-        let tollgate = Self { folder, first_port, process: None };
+        let tollgate = Self { site: site.clone(), folder, first_port, process: None };
         let config = site.config(first_port, tollgate.folder.path());
         fs::write(tollgate.config(), config).expect("the folder is writable");
         tollgate.provision(&site.provision);
@@ -69,7 +70,7 @@ impl Tollgate {
 
     /// Serves, and waits until ready.
     pub(crate) fn start(&mut self) {
-        let mut child = self.spawn();
+        let mut child = self.spawn(&self.config());
         wait_for("readiness", secs(30), || {
             if let Ok(Some(status)) = child.try_wait() {
                 panic!("tollgate ended: {status}\n{}", self.log());
@@ -79,14 +80,21 @@ impl Tollgate {
         self.process = Some(child);
     }
 
-    /// Starts a process that serves, without waiting for anything; it belongs to the caller.
-    pub(crate) fn spawn(&self) -> Child {
+    /// Starts another process on the same book, with ports of its own; it belongs to the caller.
+    pub(crate) fn spawn_beside(&self) -> Child {
+        let config = self.folder.path().join("beside.toml");
+        let text = self.site.config(ports::row(PORTS), self.folder.path());
+        fs::write(&config, text).expect("the folder is writable");
+        self.spawn(&config)
+    }
+
+    fn spawn(&self, config: &Path) -> Child {
         let log = File::options().create(true).append(true).open(self.log_file());
         let log = log.expect("the folder is writable");
         let errors = log.try_clone().expect("a file can be opened twice");
         Command::new(binary::tollgate())
             .args(["serve", "--config"])
-            .arg(self.config())
+            .arg(config)
             .current_dir(self.folder.path())
             .stdin(Stdio::null())
             .stdout(log)

@@ -68,7 +68,6 @@ const PLACES: &[Place] = &[
             "bytes",
             "rand_chacha",
             "socket2",
-            "axum",
             "jiff",
         ],
     },
