@@ -1,6 +1,11 @@
 //! A small world for tests: one organization, one organizer, one meeting, one trunk.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
+
+use credits::Epoch;
+use media::LibraryBuilder;
 
 use model::record::{
     CalledFrom, Licence, Meeting, NumberType, NumberingPlan, Organization, Provision,
@@ -12,6 +17,7 @@ use model::{
 };
 
 use crate::directory::Directory;
+use crate::settings::Settings;
 
 pub(crate) fn trunk() -> Trunk {
     Trunk {
@@ -111,4 +117,32 @@ pub(crate) fn provision() -> Provision {
 
 pub(crate) fn directory() -> Arc<Directory> {
     Arc::new(Directory::new(provision(), vec![trunk()]).unwrap())
+}
+
+pub(crate) fn settings() -> Settings {
+    let secs = Duration::from_secs;
+    Settings {
+        seed: [1; 32],
+        epoch: Epoch { node: "node".into(), number: 1 },
+        sip: sip::Settings {
+            seed: [2; 32],
+            listeners: vec![sip::Listener {
+                advertised: SocketAddr::from(([198, 51, 100, 1], 5060)),
+            }],
+            session_secs: 0,
+            banner: None,
+            retry_after_secs: 10,
+        },
+        prompts: Arc::new(LibraryBuilder::embedded().unwrap().build().unwrap()),
+        calls_max: 10,
+        slice_secs: 30,
+        roll_ahead: secs(15),
+        unpaid_limit: secs(90),
+        tries: 3,
+        digit_pause: secs(10),
+        life_limit: secs(20),
+        life_limit_held: secs(300),
+        announcements: true,
+        ring_limit: secs(4),
+    }
 }

@@ -374,3 +374,84 @@ fn read(digits: &str, trunk: &Trunk) -> Option<Did> {
     let international = normalize(digits, &trunk.plan).map(Did::E164);
     international.or_else(|| LocalNumber::parse(digits).ok().map(Did::Local))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use media::PortId;
+    use model::{Instant, UnixTime};
+
+    use super::*;
+    use crate::Input;
+    use crate::sample;
+
+    #[test]
+    fn a_panic_in_one_call_ends_that_call_and_no_other() {
+        let mut bridge = bridge();
+        let (one, _) = call(&mut bridge, "one");
+        let (other, _) = call(&mut bridge, "other");
+        bridge.trap = Some(one);
+        let outputs = feed(&mut bridge, Input::HangUp(one));
+        let ended = |output: &Output| matches!(output, Output::Note(Note::CallEnded { label, .. }) if *label == "panicked");
+        assert!(outputs.iter().any(ended), "{outputs:?}");
+        let settled = |output: &Output| matches!(output, Output::Store(request) if matches!(request.command, Command::Release { .. }));
+        assert!(outputs.iter().any(settled), "the call is settled");
+        let closed =
+            |output: &Output| *output == Output::Media(media::Command::Close { call: one });
+        assert!(outputs.iter().any(closed), "its media is closed");
+        let live: Vec<CallId> = bridge.live(now()).iter().map(|live| live.call).collect();
+        assert_eq!(live, [other]);
+    }
+
+    #[test]
+    fn digits_are_not_shown_by_a_call_that_holds_them() {
+        let mut bridge = bridge();
+        let (id, _) = call(&mut bridge, "one");
+        for digit in *b"7391" {
+            feed(&mut bridge, Input::Media(media::Event::Digit { call: id, digit }));
+        }
+        let state = format!("{:?}", bridge.calls[&id].state);
+        assert!(!state.contains("7391") && state.contains("****"), "{state}");
+    }
+
+    fn bridge() -> Bridge {
+        let mut bridge = Bridge::new(sample::settings());
+        feed(&mut bridge, Input::Directory(sample::directory()));
+        let port = |n: u16| (PortId(n), SocketAddr::from(([198, 51, 100, 1], 4000 + 2 * n)));
+        feed(&mut bridge, Input::PortsAdded(vec![port(0), port(1)]));
+        bridge
+    }
+
+    /// An answered call to the shared number.
+    fn call(bridge: &mut Bridge, name: &str) -> (CallId, Vec<Output>) {
+        let sdp = "v=0\r\no=c 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\nm=audio 30000 RTP/AVP 0\r\n";
+        let invite = format!(
+            "INVITE sip:+390116543210@198.51.100.1 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK{name}\r\n\
+             From: <sip:c@192.0.2.9>;tag=c\r\nTo: <sip:b@198.51.100.1>\r\nCall-ID: {name}\r\nCSeq: 1 INVITE\r\n\
+             Max-Forwards: 70\r\nContact: <sip:c@192.0.2.9>\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{sdp}",
+            sdp.len()
+        );
+        let source = SocketAddr::from(([192, 0, 2, 9], 5060));
+        let payload = invite.into_bytes().into();
+        let outputs = feed(bridge, Input::Datagram { listener: 0, source, payload });
+        let began = outputs.iter().find_map(|output| match output {
+            Output::Note(Note::CallBegan { call }) => Some(*call),
+            Output::Note(_)
+            | Output::Transmit(_)
+            | Output::Store(_)
+            | Output::Media(_)
+            | Output::Drained => None,
+        });
+        (began.expect("a call began"), outputs)
+    }
+
+    fn feed(bridge: &mut Bridge, input: Input) -> Vec<Output> {
+        bridge.handle_input(input, now());
+        std::iter::from_fn(|| bridge.poll_output()).collect()
+    }
+
+    fn now() -> Now {
+        Now { mono: Instant::START + Duration::from_secs(9), unix: UnixTime { micros: 9 } }
+    }
+}

@@ -90,8 +90,9 @@ fn a_caller_seated_with_less_than_a_minute_is_warned_at_once() {
     let mut carrier = Carrier::invite(&mut world, "a", BOUND);
     carrier.establish(&mut world);
     assert_eq!(world.warnings(), [60]);
+    world.forget();
     world.pass(secs(60));
-    assert_eq!(world.warnings(), [60, 10]);
+    assert_eq!(world.warnings(), [10], "not twice");
     assert_eq!(world.cdr().charge, money("0.45"));
 }
 

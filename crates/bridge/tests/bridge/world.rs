@@ -216,6 +216,13 @@ impl World {
         self.input(Input::Media(media::Event::Life { call, silence: Silence::Began { last } }));
     }
 
+    /// Forgets what was sent, said and noted so far.
+    pub(crate) fn forget(&mut self) {
+        self.sent.clear();
+        self.media.clear();
+        self.notes.clear();
+    }
+
     /// Nothing lives, nothing is held, and every alarm that is left is for nothing.
     pub(crate) fn is_at_rest(&mut self) {
         self.pass(secs(60));
