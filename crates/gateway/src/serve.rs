@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bridge::{Bridge, Directory, Input};
-use credits::Epoch;
+use credits::{Epoch, OpenLeg};
 use media::Library;
 use net::{Pair, Socket};
 use rand_chacha::ChaCha20Rng;
@@ -65,7 +65,8 @@ pub(crate) async fn start(config: Config) -> Result<Running> {
     start_on(config, store).await
 }
 
-/// Starts a gateway on a store that is open already.
+/// Starts a gateway on a store that is open already. All that can fail comes before the legs of
+/// earlier runs are settled, since what settling returns is needed to end their dialogs.
 ///
 /// # Errors
 /// What was missing; nothing is left running.
@@ -73,25 +74,17 @@ pub(crate) async fn start_on(config: Config, store: Store) -> Result<Running> {
     let library = Arc::new(prompts::load(config.media.prompts.as_deref())?);
     let bound = bind(&config).await?;
     let lock = store.lock_for_serving().context("the store")?;
-    let telemetry = Telemetry::new();
-    let health = Health::new();
     let epoch = store.begin_epoch(&config.node.name).await.context("the store")?;
-    let orphans = store.settle(&epoch, clock::unix()).await.context("the store")?;
-    telemetry.store().settled(orphans.len());
     let provision = store.provision().await.context("the store")?;
-    let directory = Directory::new(provision, config.trunks.clone())?;
-    tracing::info!(
-        node = epoch.node,
-        epoch = epoch.number,
-        settled = orphans.len(),
-        revision = directory.revision(),
-        ports = bound.pairs.len(),
-        "the gateway started"
-    );
+    let directory = Arc::new(Directory::new(provision, config.trunks.clone())?);
+    let (telemetry, health) = (Telemetry::new(), Health::new());
+    let parts = Parts { config, store, library, epoch, telemetry, health };
+    let whole = parts.assemble(bound)?;
+    let orphans = parts.settle().await?;
     let revision = directory.revision();
-    let first = [Input::Directory(Arc::new(directory)), Input::Orphans(orphans)];
-    let parts = Parts { config, store, library, epoch, telemetry, health, revision };
-    parts.run(bound, first, lock)
+    whole.inputs.try_send(Input::Directory(directory))?;
+    whole.inputs.try_send(Input::Orphans(orphans))?;
+    Ok(parts.run(whole, revision, lock))
 }
 
 impl Running {
@@ -143,11 +136,22 @@ struct Parts {
     epoch: Epoch,
     telemetry: Telemetry,
     health: Health,
-    revision: u64,
+}
+
+/// All parts, of which only media and HTTP run.
+struct Assembled {
+    sip: Vec<SocketAddr>,
+    http: SocketAddr,
+    inputs: mpsc::Sender<Input>,
+    signalling: Signalling,
+    keeper: Storekeeper<Store>,
+    others: JoinSet<()>,
 }
 
 impl Parts {
-    fn run(self, bound: Bound, first: [Input; 2], lock: ServingLock) -> Result<Running> {
+    /// Puts the parts together. HTTP answers from here on, as not ready; media ticks; the loop
+    /// waits to be run.
+    fn assemble(&self, bound: Bound) -> Result<Assembled> {
         let legs = self.config.node.calls_max;
         let sip: Vec<SocketAddr> = bound.listeners.iter().map(Socket::local).collect();
         let http = bound.http.local_addr()?;
@@ -157,16 +161,11 @@ impl Parts {
         let (inputs, input_queue) = mpsc::channel(INPUTS);
         let (queries, query_queue) = mpsc::channel(INPUTS);
         let ports = media_plane::advertised(&bound.pairs, self.config.media.advertised);
+        inputs.try_send(Input::PortsAdded(ports))?;
         let mut seeds = self.seeds()?;
         let bridge = Bridge::new(self.settings(&sip, &mut seeds));
-        let media = MediaPlane::start(
-            self.plan(bound.pairs, &mut seeds),
-            reporter,
-            self.telemetry.media(),
-        )?;
-        for input in [Input::PortsAdded(ports)].into_iter().chain(first) {
-            inputs.try_send(input)?;
-        }
+        let plan = self.plan(bound.pairs, &mut seeds);
+        let media = MediaPlane::start(plan, reporter, self.telemetry.media())?;
         let ends = Ends {
             listeners: bound.listeners,
             storekeeper,
@@ -179,14 +178,40 @@ impl Parts {
         let signalling = Signalling::new(bridge, ends, self.telemetry.bridge())?;
         let (book, meters) = (self.store.clone(), self.telemetry.store());
         let keeper = Storekeeper::new(book, Timing::default(), requests, teller, meters);
-        let storekeeper = tokio::spawn(keeper.run());
-        let signalling = tokio::spawn(signalling.run());
-        self.health.settled();
+        let mut others = JoinSet::new();
         let api = self.api(queries, inputs.clone());
+        others.spawn(async move {
+            if let Err(error) = api::serve(bound.http, CONNECTIONS, api).await {
+                tracing::error!(%error, "HTTP ended");
+            }
+        });
+        Ok(Assembled { sip, http, inputs, signalling, keeper, others })
+    }
+
+    /// Settles the legs of earlier runs.
+    async fn settle(&self) -> Result<Vec<OpenLeg>> {
+        let orphans = self.store.settle(&self.epoch, clock::unix()).await.context("the store")?;
+        self.telemetry.store().settled(orphans.len());
+        self.health.settled();
+        let (node, epoch) = (&self.epoch.node, self.epoch.number);
+        tracing::info!(node, epoch, settled = orphans.len(), "the gateway started");
+        Ok(orphans)
+    }
+
+    /// Starts the loop, and what is done every second or few beside the calls.
+    fn run(self, whole: Assembled, revision: u64, lock: ServingLock) -> Running {
+        let Assembled { sip, http, inputs, signalling, keeper, mut others } = whole;
         let drain_limit = self.config.drain_limit;
         let health = self.health.clone();
-        let others = self.others(bound.http, api, inputs.clone());
-        Ok(Running {
+        let (store, meters) = (self.store, self.telemetry.store());
+        let trunks = self.config.trunks;
+        others.spawn(upkeep::heartbeat(store.clone(), self.epoch, self.health, meters));
+        others.spawn(upkeep::directory(store.clone(), trunks, revision, inputs.clone()));
+        others.spawn(upkeep::book(store, self.telemetry.money()));
+        others.spawn(self.telemetry.upkeep());
+        let storekeeper = tokio::spawn(keeper.run());
+        let signalling = tokio::spawn(signalling.run());
+        Running {
             sip,
             http,
             health,
@@ -196,29 +221,7 @@ impl Parts {
             storekeeper,
             others,
             _lock: lock,
-        })
-    }
-
-    /// Starts what ends with the gateway.
-    fn others(
-        self,
-        http: tokio::net::TcpListener,
-        api: api::State,
-        inputs: mpsc::Sender<Input>,
-    ) -> JoinSet<()> {
-        let mut others = JoinSet::new();
-        others.spawn(async move {
-            if let Err(error) = api::serve(http, CONNECTIONS, api).await {
-                tracing::error!(%error, "HTTP ended");
-            }
-        });
-        let (store, meters) = (self.store, self.telemetry.store());
-        others.spawn(upkeep::heartbeat(store.clone(), self.epoch, self.health, meters));
-        let trunks = self.config.trunks;
-        others.spawn(upkeep::directory(store.clone(), trunks, self.revision, inputs));
-        others.spawn(upkeep::book(store, self.telemetry.money()));
-        others.spawn(self.telemetry.upkeep());
-        others
+        }
     }
 
     /// Returns the generator that every part's seed is drawn from.
@@ -309,4 +312,78 @@ fn draw(seeds: &mut ChaCha20Rng) -> [u8; 32] {
     let mut seed = [0; 32];
     seeds.fill_bytes(&mut seed);
     seed
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_gateway_starts_ready_and_ends_when_told() {
+        let mut running = start(config("memory:", 24_000)).await.unwrap();
+        assert_eq!(ready(&running).await, "200");
+        assert_ne!(running.sip_addresses()[0].port(), 0);
+        running.stop().await;
+        running.wait().await.unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_draining_gateway_without_calls_ends_before_its_limit() {
+        let mut running = start(config("memory:", 24_400)).await.unwrap();
+        let begun = clock::mono();
+        running.drain().await;
+        running.wait().await.unwrap();
+        assert!(clock::mono().since(begun) < Duration::from_secs(10));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_second_gateway_on_the_same_store_refuses_to_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("t.sqlite").display());
+        let mut first = start(config(&url, 24_800)).await.unwrap();
+        assert!(start(config(&url, 25_200)).await.is_err());
+        assert_eq!(ready(&first).await, "200");
+        first.stop().await;
+        first.wait().await.unwrap();
+        drop(first);
+        let mut next = start(config(&url, 25_600)).await.unwrap();
+        next.stop().await;
+        next.wait().await.unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_address_that_is_taken_is_named() {
+        let mut first = start(config("memory:", 26_000)).await.unwrap();
+        let mut second = config("memory:", 26_400);
+        second.listeners[0].bind = first.sip_addresses()[0];
+        let told = format!("{:#}", start(second).await.err().unwrap());
+        assert!(told.contains(&first.sip_addresses()[0].to_string()), "{told}");
+        first.stop().await;
+        first.wait().await.unwrap();
+    }
+
+    /// A gateway of a few ports from `first` on.
+    fn config(store: &str, first: u16) -> Config {
+        let last = first + 399;
+        let text = format!(
+            "[node]\ncalls_max = 10\n[store]\nurl = \"{store}\"\n\
+             [[listener]]\nbind = \"127.0.0.1:0\"\n[http]\nbind = \"127.0.0.1:0\"\n\
+             [media]\nbind = \"127.0.0.1\"\nport_first = {first}\nport_last = {last}\n"
+        );
+        Config::parse(Path::new("test.toml"), &text).unwrap()
+    }
+
+    /// The status of /readyz.
+    async fn ready(running: &Running) -> String {
+        let mut stream = TcpStream::connect(running.http_address()).await.unwrap();
+        stream.write_all(b"GET /readyz HTTP/1.0\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer.split(' ').nth(1).unwrap().to_owned()
+    }
 }
