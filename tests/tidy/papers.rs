@@ -44,6 +44,9 @@ const NOT_IN_SCHEMAS: &[&str] = &[
     " NUMERIC",
 ];
 
+/// Tests that break the schema on purpose.
+const SQL_PUT_TOGETHER_IN: &[&str] = &["crates/store/src/sqlite/faults.rs"];
+
 /// Checks that the root holds what was agreed and nothing else.
 pub(crate) fn the_top_level_is_fixed(present: &BTreeSet<String>) -> Vec<Breach> {
     let agreed: BTreeSet<_> = TOP_LEVEL.iter().map(|name| (*name).to_owned()).collect();
@@ -170,7 +173,7 @@ pub(crate) fn the_database_invents_nothing(tree: &Tree) -> Vec<Breach> {
 /// Checks that SQL is never put together from text.
 pub(crate) fn sql_is_never_put_together(tree: &Tree) -> Vec<Breach> {
     let mut breaches = Vec::new();
-    for file in tree.rust() {
+    for file in tree.rust().filter(|file| !SQL_PUT_TOGETHER_IN.contains(&file.path.as_str())) {
         let flat: String = file.code.split_whitespace().collect();
         let built = ["query", "query_as", "query_scalar", "execute", "raw_sql"].iter();
         let built = built.flat_map(|verb| [format!("{verb}(format!"), format!("{verb}(&format!")]);
