@@ -75,7 +75,7 @@ pub(crate) enum Verdict {
 /// The meter of one charged leg.
 #[derive(Debug)]
 pub(crate) struct Meter {
-    /// Where the newest slice starts, seconds from answer. The book keeps two slices open: the
+    /// Where the newest slice starts, seconds from answer. Credit is set aside one slice ahead: the
     /// next roll must wait until this one is in use.
     from_secs: u32,
     next: u32,
@@ -147,9 +147,15 @@ impl Meter {
         Verdict::Goes
     }
 
-    /// Does what is due: asks for more, warns, says goodbye.
-    pub(crate) fn wake(&mut self, audience: Audience, file: &mut File, turn: &mut Turn<'_>) {
-        self.ask(file, turn);
+    /// Does what is due: asks for more, warns, says goodbye. `certain` is until when service was
+    /// certainly given, if anybody has confirmed the call: only that is captured by a roll.
+    pub(crate) fn wake(
+        &mut self,
+        (audience, certain): (Audience, Option<Instant>),
+        file: &mut File,
+        turn: &mut Turn<'_>,
+    ) {
+        self.ask(certain, file, turn);
         match audience {
             Audience::Busy => self.look_again = None,
             Audience::Seated => self.look(file, turn),
@@ -179,7 +185,7 @@ impl Meter {
         }
     }
 
-    fn ask(&mut self, file: &File, turn: &mut Turn<'_>) {
+    fn ask(&mut self, certain: Option<Instant>, file: &File, turn: &mut Turn<'_>) {
         let now = turn.now.mono;
         match self.roll {
             Roll::Due(at) if at <= now && now < file.funded_until() => {
@@ -187,7 +193,7 @@ impl Meter {
                 let command = Command::Roll {
                     hold: HoldId { leg: file.call, sequence: self.next },
                     epoch: turn.settings.epoch.clone(),
-                    used_micros: micros(now.since(file.started())),
+                    used_micros: certain.map_or(0, |until| micros(until.since(file.started()))),
                     wanted_secs: turn.settings.slice_secs,
                 };
                 turn.ask((file.call, Errand::Roll), command, Some(file.funded_until()));

@@ -94,7 +94,7 @@ pub enum Command {
         hold: HoldId,
         /// The epoch that asks; refused as [`CreditRefusal::Fenced`] once settled.
         epoch: Epoch,
-        /// Connected time so far, microseconds. A measurement, not content: a replay may carry
+        /// Time certainly served so far, microseconds: until the last proof of life. A measurement, not content: a replay may carry
         /// a newer one, and captures nothing more.
         used_micros: u64,
         /// Length aimed at.

@@ -5,8 +5,10 @@ use model::{AccountId, CallId, HoldId, Money, UnixTime};
 use crate::command::OpenLeg;
 use crate::view::{HoldState, HoldView};
 
-/// Most holds of a leg that are open at once: the slice in use and the next.
-pub const OPEN_HOLDS: usize = 2;
+/// Most holds of a leg that are open at once. Two while service is certain: the slice in use and
+/// the next. More while nobody has proved that the peer is there: those slices may not be captured,
+/// for a leg that turns out dead is billed to its last proof of life only.
+pub const OPEN_HOLDS: usize = 64;
 
 /// What the book knows of a leg id that it has seen.
 #[derive(Debug, Clone, PartialEq, Eq)]

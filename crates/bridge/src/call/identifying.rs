@@ -245,7 +245,8 @@ impl Identifying {
             if Meter::is_overdue(file, now) {
                 return self.cut(now, file, turn);
             }
-            meter.wake(Audience::Busy, file, turn);
+            let certain = self.line.certain(turn.now.mono);
+            meter.wake((Audience::Busy, certain), file, turn);
         }
         if self.pause.is_some_and(|at| at <= now) {
             return self.entered(file, turn);

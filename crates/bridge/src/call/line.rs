@@ -196,6 +196,12 @@ impl Line {
         self.pulse.last(now)
     }
 
+    /// Returns until when service may be captured: until then somebody was certainly there. `None`
+    /// while nobody has confirmed the call, which may yet turn out to cost nothing.
+    pub(crate) fn certain(&self, now: Instant) -> Option<Instant> {
+        self.is_confirmed().then(|| self.pulse.certain(now))
+    }
+
     fn agree(&mut self, flow: Flow, file: &mut File, turn: &mut Turn<'_>) {
         self.exchange = Exchange::Done;
         self.held = flow.held;

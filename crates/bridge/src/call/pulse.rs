@@ -72,6 +72,11 @@ impl Pulse {
         };
     }
 
+    /// Returns until when life is certain: packets may have stopped without media having told yet.
+    pub(crate) fn certain(&self, now: Instant) -> Instant {
+        self.last.max(self.last(now).min(now.minus(UNTOLD)))
+    }
+
     /// Returns the last proof as of now.
     pub(crate) fn last(&self, now: Instant) -> Instant {
         match self.media {
@@ -80,6 +85,9 @@ impl Pulse {
         }
     }
 }
+
+/// How long after the last packet media tells of silence, and a little.
+const UNTOLD: Duration = Duration::from_secs(6);
 
 #[cfg(test)]
 mod tests {
@@ -116,6 +124,15 @@ mod tests {
         pulse.media(Silence::Ended, at(12));
         assert_eq!(pulse.due(LIMIT), None);
         assert_eq!(pulse.last(at(40)), at(40));
+    }
+
+    #[test]
+    fn packets_are_proof_only_once_their_end_would_have_been_told() {
+        let mut pulse = Pulse::start(at(0));
+        assert_eq!(pulse.certain(at(4)), at(0));
+        assert_eq!(pulse.certain(at(60)), at(54));
+        pulse.media(Silence::Began { last: Some(at(56)) }, at(61));
+        assert_eq!(pulse.certain(at(90)), at(56));
     }
 
     fn at(secs: u64) -> Instant {

@@ -159,7 +159,8 @@ impl Seated {
             Place::Room => Audience::Seated,
         };
         if let Some(meter) = &mut self.meter {
-            meter.wake(audience, file, turn);
+            let certain = self.line.certain(turn.now.mono);
+            meter.wake((audience, certain), file, turn);
         }
     }
 

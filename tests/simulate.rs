@@ -1,0 +1,57 @@
+//! Two hundred stories, each from its seed; and any one of them by `TOLLGATE_SEED`.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the seed to tell again comes from the person who saw it fail"
+)]
+
+use std::panic;
+
+use tollgate_tests::model_price::PlainRate;
+use tollgate_tests::plan::Plan;
+use tollgate_tests::shrink::run_seed;
+use tollgate_tests::world;
+
+/// Stories in the test command.
+const SEEDS: u64 = 200;
+
+/// What the stories together must have had, or they prove too little.
+const COVERED: &[&str] =
+    &["caller_hung_up", "credit_exhausted", "node_crashed", "charged", "Unattributed", "heard"];
+
+#[test]
+fn every_story_keeps_every_invariant() {
+    panic::set_hook(Box::new(|_| {})); // a story catches its panics and tells them itself
+    let chosen = std::env::var("TOLLGATE_SEED").ok().and_then(|s| s.parse::<u64>().ok());
+    let seeds = chosen.map_or(0..SEEDS, |seed| seed..seed + 1);
+    let mut covered = world::Tally::new();
+    for seed in seeds {
+        match run_seed(seed) {
+            Ok(tally) => {
+                for (what, count) in tally {
+                    *covered.entry(what).or_default() += count;
+                }
+            }
+            Err(report) => {
+                drop(panic::take_hook());
+                panic!("{report}");
+            }
+        }
+    }
+    drop(panic::take_hook());
+    if chosen.is_none() {
+        for what in COVERED {
+            assert!(covered.contains_key(*what), "no story had {what}: {covered:?}");
+        }
+    }
+}
+
+#[test]
+fn a_price_that_is_off_by_a_cent_is_seen() {
+    // The checker must be able to fail: it is given another price than the book's.
+    let failed = (0..40).any(|seed| {
+        let plan = Plan::draw(seed);
+        let wrong = PlainRate { per_minute: plan.rate.per_minute + 10_000, ..plan.rate };
+        world::run_against(&plan, wrong).is_err()
+    });
+    assert!(failed, "no story noticed a wrong price");
+}
