@@ -1,9 +1,11 @@
-//! Two hundred stories, each from its seed; and any one of them by `TOLLGATE_SEED`.
+//! Two hundred stories, each from its seed; any one of them by `TOLLGATE_SEED`, more of them by
+//! `TOLLGATE_SEEDS`.
 #![expect(
     clippy::disallowed_methods,
     reason = "the seed to tell again comes from the person who saw it fail"
 )]
 
+use std::io::Write;
 use std::panic;
 
 use tollgate_tests::model_price::PlainRate;
@@ -22,7 +24,8 @@ const COVERED: &[&str] =
 fn every_story_keeps_every_invariant() {
     panic::set_hook(Box::new(|_| {})); // a story catches its panics and tells them itself
     let chosen = std::env::var("TOLLGATE_SEED").ok().and_then(|s| s.parse::<u64>().ok());
-    let seeds = chosen.map_or(0..SEEDS, |seed| seed..seed + 1);
+    let many = std::env::var("TOLLGATE_SEEDS").ok().and_then(|s| s.parse::<u64>().ok());
+    let seeds = chosen.map_or(0..many.unwrap_or(SEEDS), |seed| seed..seed + 1);
     let mut covered = world::Tally::new();
     for seed in seeds {
         match run_seed(seed) {
@@ -38,6 +41,7 @@ fn every_story_keeps_every_invariant() {
         }
     }
     drop(panic::take_hook());
+    writeln!(std::io::stderr(), "covered: {covered:?}").expect("standard error takes text");
     if chosen.is_none() {
         for what in COVERED {
             assert!(covered.contains_key(*what), "no story had {what}: {covered:?}");

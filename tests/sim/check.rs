@@ -7,6 +7,7 @@ use credits::{Book, HoldState, OpenLeg};
 use model::record::{Capability, Cdr};
 use model::{CallId, Money};
 
+use crate::plan::End;
 use crate::scene;
 use crate::world::{Tally, World};
 
@@ -221,7 +222,13 @@ fn connected_is_true(world: &World, cdr: &Cdr) -> Result<(), String> {
         return Ok(());
     };
     let metered = cdr.connected_micros;
-    let orderly = matches!(cdr.ending.label.as_ref(), "caller_hung_up" | "credit_exhausted");
+    // Our BYE of a leg that never sent its ACK must wait for 32 s (RFC 3261 §15).
+    let acknowledged = !world
+        .callers
+        .iter()
+        .any(|c| c.call_id == cdr.sip_call_id && matches!(c.plan.end, End::NoAck { .. }));
+    let label = cdr.ending.label.as_ref();
+    let orderly = acknowledged && matches!(label, "caller_hung_up" | "credit_exhausted");
     let least = seen.saturating_sub(if orderly { SLACK } else { DEAD });
     if !(least..=seen + SLACK).contains(&metered) {
         let (id, label) = (&cdr.sip_call_id, &cdr.ending.label);
