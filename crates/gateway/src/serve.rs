@@ -291,8 +291,8 @@ impl Parts {
 /// Binds every socket, so that what is missing is known before anything is written.
 async fn bind(config: &Config) -> Result<Bound> {
     let pairs = config.media.ports.pairs();
-    let files = net::system::allow_files(2 * pairs + OTHER_FILES)?;
-    let most = pairs.min(files.saturating_sub(OTHER_FILES) / 2);
+    let files = net::system::allow_files(files_for(pairs))?;
+    let most = pairs_within(files, pairs);
     if most < pairs {
         tracing::warn!(pairs = most, wanted = pairs, "fewer ports: the limit of open files is low");
     }
@@ -306,6 +306,16 @@ async fn bind(config: &Config) -> Result<Bound> {
     let pairs = config.media.ports.bind(config.media.bind, most);
     let pairs = pairs.with_context(|| format!("RTP on {}", config.media.bind))?;
     Ok(Bound { listeners, http, pairs })
+}
+
+/// Returns how many files so many port pairs need, and all else.
+pub(crate) fn files_for(pairs: usize) -> usize {
+    2 * pairs + OTHER_FILES
+}
+
+/// Returns how many of the wanted port pairs fit into so many files.
+pub(crate) fn pairs_within(files: usize, wanted: usize) -> usize {
+    wanted.min(files.saturating_sub(OTHER_FILES) / 2)
 }
 
 fn draw(seeds: &mut ChaCha20Rng) -> [u8; 32] {

@@ -12,6 +12,7 @@ use store::Store;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use crate::abort::AbortOnPanic;
 use crate::clock;
 use crate::telemetry::StoreMeters;
 
@@ -101,6 +102,7 @@ impl<B: Book> Storekeeper<B> {
 
     /// Works until nobody can ask any more and everything is answered.
     pub(crate) async fn run(mut self) {
+        let _abort = AbortOnPanic("the storekeeper");
         let mut open = true;
         while open || !self.waiting.is_empty() || self.running.is_some() {
             let now = clock::mono();

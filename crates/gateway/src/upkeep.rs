@@ -12,6 +12,7 @@ use store::Store;
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
+use crate::abort::AbortOnPanic;
 use crate::clock;
 use crate::health::Health;
 use crate::telemetry::{MoneyMeters, StoreMeters};
@@ -25,6 +26,7 @@ const BOOK: Duration = Duration::from_secs(5);
 
 /// Writes the heartbeat of an epoch once a second.
 pub(crate) async fn heartbeat(store: Store, epoch: Epoch, health: Health, meters: StoreMeters) {
+    let _abort = AbortOnPanic("the heartbeat");
     let mut ticks = every(HEARTBEAT);
     loop {
         ticks.tick().await;

@@ -9,7 +9,7 @@ use net::Socket;
 
 use super::check::Checker;
 use super::{Config, ConfigErrors};
-use crate::prompts;
+use crate::{prompts, serve};
 
 impl Config {
     /// Checks what the configuration names on this machine, and returns remarks: ports in use are
@@ -52,12 +52,23 @@ impl Config {
                 checker.bad("media.port_first", format!("none of the {wanted} pairs is free"));
                 None
             }
-            Ok(_) if wanted < self.node.calls_max => Some(format!(
-                "media: {wanted} port pairs for {} calls: calls beyond them are refused",
-                self.node.calls_max
-            )),
-            Ok(_) => None,
+            Ok(_) => self.port_remark(),
         }
+    }
+
+    /// Says why fewer calls fit than are configured.
+    fn port_remark(&self) -> Option<String> {
+        let (calls, wanted) = (self.node.calls_max, self.media.ports.pairs());
+        let files = net::system::allow_files(serve::files_for(wanted)).ok()?;
+        let pairs = serve::pairs_within(files, wanted);
+        if pairs < wanted {
+            return Some(format!(
+                "media: {files} open files allow for {pairs} of {wanted} port pairs; raise the limit"
+            ));
+        }
+        (pairs < calls).then(|| {
+            format!("media: {pairs} port pairs for {calls} calls: those beyond are refused")
+        })
     }
 
     fn store_folder(&self) -> Option<&Path> {
