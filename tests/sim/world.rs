@@ -1,6 +1,6 @@
 //! The story told: real cores, simulated network, store and clocks, one event after the other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -52,6 +52,7 @@ struct Node {
     worker: Worker,
     epoch: Epoch,
     legs: BTreeMap<PortId, CallId>,
+    seated: BTreeSet<CallId>,
     asked: BTreeMap<u64, ()>,
 }
 
@@ -275,6 +276,7 @@ impl World {
             worker,
             epoch,
             legs: BTreeMap::new(),
+            seated: BTreeSet::new(),
             asked: BTreeMap::new(),
         });
         self.feed(Input::Directory(scene::directory(&self.plan)))?;
@@ -296,6 +298,7 @@ impl World {
         for sent in self.batch.iter() {
             if !sent.rtcp
                 && let Some(call) = node.legs.get(&sent.port)
+                && node.seated.contains(call)
                 && let Some(late) = check::unpaid_audio(&self.paid_until, *call, self.now)
             {
                 overrun = Some(format!("leg {call} was served {late} µs past its paid time"));
@@ -405,10 +408,12 @@ impl World {
                         media::Command::Close { call } => {
                             node.legs.retain(|_, leg| leg != call);
                         }
+                        media::Command::Seat { call, .. } => {
+                            node.seated.insert(*call);
+                        }
                         media::Command::Update { .. }
                         | media::Command::Play { .. }
                         | media::Command::Hush { .. }
-                        | media::Command::Seat { .. }
                         | media::Command::Unseat { .. }
                         | media::Command::Fund { .. } => {}
                     }

@@ -123,6 +123,7 @@ fn charged(
         owed = owed.checked_sub(part).ok_or(CreditRefusal::BadAmount)?;
     }
     assert_eq!(owed, Money::ZERO, "holds cover the charge of the time they fund");
+    attribute(&mut last.cdr, terms);
     last.cdr.charge = whole;
     last.cdr.fee = terms.rate.fee.min(whole);
     last.cdr.billed_secs = units(&terms.rate, billed).ok_or(CreditRefusal::BadAmount)?;
@@ -138,9 +139,10 @@ fn released(
 ) -> Result<Outcome, CreditRefusal> {
     let mut account = account.ok_or(CreditRefusal::UnknownAccount)?;
     let captured = running.leg.captured;
-    last.cdr = uncharged(last.cdr);
+    last.cdr = unpaid(last.cdr);
     if captured > Money::ZERO {
         let until = running.holds.first().map_or(running.leg.funded_secs, |hold| hold.from_secs);
+        attribute(&mut last.cdr, terms);
         last.cdr.charge = captured;
         last.cdr.fee = terms.rate.fee.min(captured);
         last.cdr.billed_secs = until.into();
@@ -150,6 +152,14 @@ fn released(
         holds.push(let_go(&mut account, hold)?);
     }
     Ok(Outcome { holds, ..paid_end(account, terms, last, captured)? })
+}
+
+/// Says in the record who paid. A leg that a crash left between its hold and the answer to it had
+/// not been told yet.
+fn attribute(cdr: &mut Cdr, terms: &Terms) {
+    cdr.capability = Capability::Credits;
+    cdr.account = Some(terms.account);
+    cdr.rate = Some(terms.rate);
 }
 
 /// Gives one hold back.
@@ -179,13 +189,9 @@ fn paid_end(
     Ok(Outcome { account: Some(account), leg, cdr: Some(last.cdr), ..nothing })
 }
 
-/// The end of a leg that nothing was ever held for. An unattributed one keeps its list price; it
-/// is on nobody's account.
+/// The end of a leg that nothing was ever held for.
 fn free(last: Last) -> Outcome {
-    let cdr = match last.cdr.capability {
-        Capability::Unattributed => last.cdr,
-        Capability::Included | Capability::Credits => uncharged(last.cdr),
-    };
+    let cdr = unpaid(last.cdr);
     let over = Over {
         call: cdr.call,
         end: last.end,
@@ -211,8 +217,12 @@ fn at_list_price(mut cdr: Box<Cdr>) -> Box<Cdr> {
     cdr
 }
 
-/// Clears the money of a record that nothing was captured for.
-fn uncharged(mut cdr: Box<Cdr>) -> Box<Cdr> {
+/// Clears the money of a record that nothing was captured for. An unattributed one keeps its list
+/// price; it is on nobody's account.
+fn unpaid(mut cdr: Box<Cdr>) -> Box<Cdr> {
+    if cdr.capability == Capability::Unattributed {
+        return cdr;
+    }
     cdr.charge = Money::ZERO;
     cdr.fee = Money::ZERO;
     cdr.billed_secs = 0;

@@ -208,7 +208,7 @@ fn everything_counts_once_by_its_id() {
         roll L1/1 used 15 wanted 10 → placed 0.10 until 20, available 0.80
         roll L1/1 used 15 wanted 12 → refused Conflict, available 0.80
         roll L1/3 used 15 wanted 10 → refused Conflict, available 0.80
-        roll L1/2 used 9 wanted 10 → refused Conflict, available 0.80
+        roll L1/2 used 9 wanted 10 → placed 0.10 until 30, available 0.70
         close L1 used 12 → charged 0.12, fee 0.00, billed 12, available 0.88
         close L1 used 12 → charged 0.12, fee 0.00, billed 12, available 0.88
         close L1 used 13 → refused Conflict, available 0.88

@@ -205,7 +205,9 @@ impl Plain {
             return if same { self.stored(call, sequence) } else { refused };
         }
         let running = |slice: &&Slice| slice.open && u64::from(slice.until) * SECOND > used;
-        if sequence > life.slices.len() || life.slices.iter().filter(running).count() > 1 {
+        if sequence > life.slices.len()
+            || life.slices.iter().filter(running).count() >= credits::OPEN_HOLDS
+        {
             return Heard::Refused(CreditRefusal::Conflict);
         }
         let heard = self.fund(call, (0, wanted));
