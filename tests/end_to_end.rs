@@ -14,5 +14,7 @@ mod joining;
 mod privacy;
 #[path = "end_to_end/refusing.rs"]
 mod refusing;
+#[path = "end_to_end/shipping.rs"]
+mod shipping;
 #[path = "end_to_end/signalling.rs"]
 mod signalling;

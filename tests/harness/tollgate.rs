@@ -105,14 +105,23 @@ impl Tollgate {
 
     /// Runs a subcommand to its end.
     pub(crate) fn command(&self, arguments: &[&str]) -> Output {
-        Command::new(binary::tollgate())
-            .args(arguments)
-            .arg("--config")
-            .arg(self.config())
-            .current_dir(self.folder.path())
-            .stdin(Stdio::null())
-            .output()
-            .expect("tollgate starts")
+        let config = self.config().to_string_lossy().into_owned();
+        run(&[arguments, &["--config", &config]].concat(), self.folder.path())
+    }
+
+    /// Checks a configuration file.
+    pub(crate) fn check(&self, config: &Path) -> Output {
+        run(&["check", "--config", &config.to_string_lossy()], self.folder.path())
+    }
+
+    /// Runs the demo and returns its summary; its exit status says what the summary says.
+    pub(crate) fn demonstrate() -> serde_json::Value {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let told = run(&["demo", "--once", "--json"], folder.path());
+        let summary: serde_json::Value =
+            serde_json::from_slice(&told.stdout).expect("the summary alone is on stdout");
+        assert_eq!(summary["holds"] == true, told.status.success(), "{summary:#}");
+        summary
     }
 
     /// Kills it as a crash would (SIGKILL).
@@ -257,6 +266,15 @@ impl Drop for Tollgate {
             eprintln!("the last lines of tollgate:\n{}", lines[last..].join("\n"));
         }
     }
+}
+
+fn run(arguments: &[&str], folder: &Path) -> Output {
+    Command::new(binary::tollgate())
+        .args(arguments)
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .output()
+        .expect("tollgate starts")
 }
 
 /// An HTTP answer.
