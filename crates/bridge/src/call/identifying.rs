@@ -281,15 +281,16 @@ pub(crate) fn fund(file: &File, until: Instant, turn: &mut Turn<'_>) {
     turn.media(media::Command::Fund { call: file.call, until });
 }
 
-/// Ends an answered call whose dialog was lost. It is billed to the last proof of life.
+/// Ends an answered call whose dialog was lost. It is billed to the last proof of life. A call that
+/// was acknowledged once stays a call: that a later re-INVITE is not, means that the peer is gone.
 pub(crate) fn lost(line: &Line, loss: sip::Loss, file: &mut File, turn: &mut Turn<'_>) -> State {
     let now = turn.now.mono;
     match loss {
-        sip::Loss::Unacknowledged => leaving::unacknowledged(file, turn),
+        sip::Loss::Unacknowledged if !line.is_acknowledged() => leaving::unacknowledged(file, turn),
         sip::Loss::SessionExpired => {
             leaving::end(Cause::SessionExpired, now, Wire::Told, file, turn)
         }
-        sip::Loss::PeerGone => {
+        sip::Loss::Unacknowledged | sip::Loss::PeerGone => {
             leaving::end(Cause::PeerGone, line.last_proof(now), Wire::Told, file, turn)
         }
     }

@@ -107,6 +107,11 @@ impl Line {
         self.acknowledged || self.heard
     }
 
+    /// Whether the ACK of the answer came.
+    pub(crate) const fn is_acknowledged(&self) -> bool {
+        self.acknowledged
+    }
+
     /// Takes the ACK of the answer or of a re-INVITE.
     ///
     /// # Errors

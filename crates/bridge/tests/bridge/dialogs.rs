@@ -161,6 +161,23 @@ fn a_held_peer_may_be_silent_for_five_minutes() {
 }
 
 #[test]
+fn a_re_invite_that_is_never_acknowledged_does_not_make_the_call_free() {
+    let mut world = World::new();
+    world.top_up("5.00");
+    let mut carrier = Carrier::invite(&mut world, "a", BOUND);
+    carrier.establish(&mut world);
+    world.silence(world.call());
+    world.pass(secs(15));
+    carrier.reinvite(&mut world, Some(OFFER));
+    world.expect("SIP/2.0 200");
+    world.pass(secs(40));
+    world.expect("BYE");
+    let cdr = world.cdr();
+    assert_eq!((cdr.charge, cdr.ending.label.as_ref()), (money("0.15"), "peer_gone"));
+    world.is_at_rest();
+}
+
+#[test]
 fn a_repeated_invite_is_one_call_and_one_hold() {
     let mut world = World::new();
     world.top_up("5.00");
