@@ -1,10 +1,11 @@
 //! The media thread: on absolute deadlines of 20 ms it empties the sockets into the worker, ticks
 //! it and sends what it says. It never logs, and allocates nothing per packet.
 
+use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::{io, thread};
 
@@ -48,6 +49,9 @@ pub(crate) struct Plan {
 /// thread, so that more threads mean more of these.
 pub(crate) struct MediaPlane {
     commands: SyncSender<Command>,
+    /// What the thread's queue has no room for yet, in order. The loop reads no datagrams meanwhile:
+    /// no flood of requests makes it grow.
+    backlog: VecDeque<Command>,
     stopping: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -72,13 +76,36 @@ impl MediaPlane {
             let worker = Worker::new(plan.library, plan.legs, plan.pairs.len(), plan.seed);
             Shard::new(worker, plan.pairs, waiting, events, meters).run(&stop);
         })?;
-        Ok(Self { commands, stopping, thread: Some(thread) })
+        let backlog = VecDeque::new();
+        Ok(Self { commands, backlog, stopping, thread: Some(thread) })
     }
 
-    /// Hands over a command; `false` if the thread has stopped taking them.
+    /// Hands over a command; `false` if the thread has ended.
     #[must_use]
-    pub(crate) fn command(&self, command: Command) -> bool {
-        self.commands.try_send(command).is_ok()
+    pub(crate) fn command(&mut self, command: Command) -> bool {
+        self.backlog.push_back(command);
+        self.press_on()
+    }
+
+    /// Hands over what waits, as far as there is room; `false` if the thread has ended.
+    #[must_use]
+    pub(crate) fn press_on(&mut self) -> bool {
+        while let Some(command) = self.backlog.pop_front() {
+            match self.commands.try_send(command) {
+                Ok(()) => {}
+                Err(TrySendError::Full(command)) => {
+                    self.backlog.push_front(command);
+                    return true;
+                }
+                Err(TrySendError::Disconnected(_)) => return false,
+            }
+        }
+        true
+    }
+
+    /// Whether commands wait for room.
+    pub(crate) fn is_crowded(&self) -> bool {
+        !self.backlog.is_empty()
     }
 }
 
@@ -279,6 +306,22 @@ mod tests {
     }
 
     #[test]
+    fn more_commands_than_a_tick_takes_are_kept_in_order() {
+        let mut stage = Stage::new(22_800);
+        stage.open();
+        for _ in 0..10 * COMMANDS_PER_LEG {
+            assert!(stage.plane.command(Command::Hush { call: CallId(1) }));
+        }
+        assert!(stage.plane.command(Command::Close { call: CallId(1) }));
+        assert!(stage.plane.is_crowded());
+        while stage.plane.is_crowded() {
+            thread_pause();
+            assert!(stage.plane.press_on());
+        }
+        assert!(matches!(stage.events.blocking_recv(), Some(Event::Closed { .. })));
+    }
+
+    #[test]
     fn a_leg_does_not_hear_what_came_to_its_port_before_it() {
         let mut stage = Stage::new(22_400);
         for sequence in 0..20 {
@@ -319,7 +362,7 @@ mod tests {
             Self { plane, events, port, phone }
         }
 
-        fn open(&self) {
+        fn open(&mut self) {
             let flow = Flow {
                 codec: Codec::Pcmu,
                 ptime: Duration::from_millis(20),
