@@ -174,11 +174,9 @@ impl Line {
         self.pulse.beat(at);
     }
 
-    /// Media began or ended to be silent.
+    /// Media began or ended to be silent. RTCP ends a silence too, so this confirms nothing: the
+    /// first RTP is told by itself.
     pub(crate) fn life(&mut self, silence: Silence, now: Instant) {
-        if silence == Silence::Ended {
-            self.heard = true;
-        }
         self.pulse.media(silence, now);
     }
 

@@ -82,10 +82,7 @@ impl Seated {
                 self.line.hears(at);
                 self.enter(file, turn);
             }
-            Signal::Life(silence) => {
-                self.line.life(silence, now);
-                self.enter(file, turn);
-            }
+            Signal::Life(silence) => self.line.life(silence, now),
             Signal::Offered(offer) => self.line.offered(offer.as_ref(), file, turn),
             Signal::Alive => self.line.alive(now),
             Signal::Tone(tone) => self.tone(tone, file, turn),

@@ -1,7 +1,7 @@
 //! Calls that credits pay for. A second costs a cent.
 
-use bridge::{Note, Refusal};
-use media::Prompt;
+use bridge::{Input, Note, Refusal};
+use media::{Prompt, Silence};
 use model::record::Capability;
 
 use crate::carrier::{Carrier, field};
@@ -254,6 +254,23 @@ fn an_unacknowledged_leg_with_rtp_is_charged_to_its_last_packet() {
     assert!(world.is_seated(call));
     world.pass(secs(40));
     assert_eq!(world.cdr().charge, money("0.07"));
+}
+
+#[test]
+fn rtcp_alone_takes_an_unacknowledged_leg_into_no_room() {
+    let mut world = World::new();
+    world.top_up("5.00");
+    let mut carrier = Carrier::invite(&mut world, "a", BOUND);
+    carrier.answered(&mut world);
+    let call = world.call();
+    for silence in [Silence::Began { last: None }, Silence::Ended] {
+        world.pass(secs(5));
+        world.input(Input::Media(media::Event::Life { call, silence }));
+    }
+    assert!(!world.is_seated(call), "such a leg may yet cost nothing");
+    world.pass(secs(30));
+    assert_eq!(world.cdr().charge, money("0"));
+    world.is_at_rest();
 }
 
 #[test]
