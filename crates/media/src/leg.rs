@@ -105,8 +105,10 @@ impl Leg {
         self.flow = flow;
     }
 
-    /// Moves the end of paid time. Who was cut stays cut: the bridge ends that leg.
+    /// Moves the end of paid time. A later one that crossed the news of the cut takes it back: the
+    /// bridge lets that leg go on, and it pays.
     pub(crate) fn fund(&mut self, until: Instant) {
+        self.cut &= self.funded.is_some_and(|before| until <= before);
         self.funded = Some(until);
     }
 
@@ -221,7 +223,7 @@ impl Leg {
         news: &mut News,
     ) {
         if self.cut {
-            return;
+            return self.sender.skip();
         }
         let mut prompt = mix::QUIET;
         let over_room = self.prompt(library, &mut prompt, news);

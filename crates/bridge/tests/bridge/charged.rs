@@ -274,6 +274,23 @@ fn rtcp_alone_takes_an_unacknowledged_leg_into_no_room() {
 }
 
 #[test]
+fn a_slice_that_crosses_the_news_of_the_cut_lets_the_leg_go_on() {
+    let mut world = World::new();
+    world.top_up("5.00");
+    let mut carrier = Carrier::invite(&mut world, "a", BOUND);
+    carrier.establish(&mut world);
+    let (call, answered) = (world.call(), world.now.mono);
+    world.pass(secs(20));
+    world.forget();
+    let at = answered + secs(30);
+    let overrun = secs(0);
+    world.input(Input::Media(media::Event::Cut { call, at, overrun }));
+    assert_eq!(world.state(call), Some("seated"));
+    carrier.bye(&mut world);
+    assert_eq!(world.cdr().charge, money("0.20"));
+}
+
+#[test]
 fn media_that_never_tells_of_the_cut_does_not_make_time_free() {
     let mut world = World::new();
     world.cuts = false;

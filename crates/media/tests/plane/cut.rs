@@ -41,7 +41,7 @@ fn the_last_frame_begins_inside_the_paid_time_whatever_its_phase() {
 }
 
 #[test]
-fn a_later_end_rescues_without_a_gap_and_too_late_is_too_late() {
+fn a_later_end_rescues_without_a_gap_and_one_that_crossed_the_cut_still_does() {
     let mut studio = Studio::new();
     let phone = studio.join(1);
     let call = studio.call(phone);
@@ -59,11 +59,16 @@ fn a_later_end_rescues_without_a_gap_and_too_late_is_too_late() {
     }
     assert_eq!(studio.phones[phone].packets.len(), 100);
     assert_eq!(cuts(&studio), [(started + TICK * 101, Duration::ZERO)]);
+    // The same end once more is none that was paid for since.
+    studio.command(Command::Fund { call, until: started + TICK * 101 });
+    studio.tick();
+    assert_eq!(studio.phones[phone].packets.len(), 100);
     studio.command(Command::Fund { call, until: studio.now + Duration::from_secs(60) });
     for _ in 0..10 {
         studio.tick();
     }
-    assert_eq!(studio.phones[phone].packets.len(), 100);
+    assert_eq!(studio.phones[phone].packets.len(), 110, "paid time is served");
+    assert_eq!(cuts(&studio).len(), 1);
 }
 
 #[test]
