@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::harness::clock::{pause, secs};
+use crate::harness::clock::{pause, secs, wait_for};
 use crate::harness::sipp::Call;
 use crate::harness::site::{
     ACME, BOLT, METERED, MICROS_PER_SEC, Site, TOLL, TOLL_FREE_TO_SUBSCRIBED, TOLL_TO_METERED,
@@ -83,6 +83,10 @@ fn several_legs_on_one_balance_are_warned_and_cut_when_it_runs_out() {
     let left = book.account(BOLT, "granted - captured");
     assert!((0..3 * MICROS_PER_SEC).contains(&left), "{left} millionths are left");
     book.assert_settled();
+    wait_for("meters that equal the book", secs(15), || {
+        let metered = tollgate.metric("tollgate_credits_captured_micros_total", &[]);
+        (metered as i64 == book.account(BOLT, "captured")).then_some(())
+    });
     assert!(tollgate.metric("tollgate_bridge_warnings_total", &[]) >= 3.0);
     assert_eq!(tollgate.metric("tollgate_media_cut_overrun_seconds_count", &[]) as i64, 3);
     let late = 3.0 - tollgate.metric("tollgate_media_cut_overrun_seconds_bucket", &["le=\"0.02\""]);

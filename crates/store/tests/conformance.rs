@@ -35,6 +35,7 @@ macro_rules! stories {
 
 stories! {
     a_call_is_held_rolled_and_closed_to_the_second,
+    slices_that_are_not_certainly_served_stay_held_until_the_end,
     a_batch_is_answered_in_its_order_and_a_refused_command_leaves_no_row,
     a_replay_gives_the_stored_answer_and_changes_nothing,
     a_released_call_costs_nothing_and_its_late_place_is_refused,
@@ -86,6 +87,27 @@ async fn a_call_is_held_rolled_and_closed_to_the_second(store: Store) {
     let written = store.cdrs(5).await.unwrap().remove(0);
     assert_eq!((written.charge, written.billed_secs), (money("0.61"), 61));
     assert_eq!(store.open_legs().await.unwrap(), []);
+}
+
+async fn slices_that_are_not_certainly_served_stay_held_until_the_end(store: Store) {
+    funded(&store, &["acme"]).await;
+    one(&store, place(1, "acme", 5)).await;
+    one(&store, answered(1, Some("acme"), 100)).await;
+    for sequence in 1..=8 {
+        let answer = one(&store, roll(1, sequence, 0, 5)).await;
+        assert!(matches!(answer, Answer::Funded { .. }), "{sequence}: {answer:?}");
+        sound(&store).await;
+    }
+    let Answer::Funded { funded_secs, standing, .. } = one(&store, roll(1, 9, 22, 5)).await else {
+        panic!("not rolled");
+    };
+    assert_eq!((funded_secs, standing.held), (50, money("0.30")));
+    sound(&store).await;
+    let Answer::Closed { charge, standing, .. } = one(&store, close(1, "acme", 44)).await else {
+        panic!("not closed");
+    };
+    assert_eq!((charge, standing.unwrap().held), (money("0.44"), Money::ZERO));
+    sound(&store).await;
 }
 
 async fn a_batch_is_answered_in_its_order_and_a_refused_command_leaves_no_row(store: Store) {

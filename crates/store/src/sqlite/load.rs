@@ -1,6 +1,6 @@
 //! The rows that a batch concerns, all by one statement.
 
-use credits::{Account, End, Hold, Leg, OpenLeg, Over, Page, Running, Terms, Wanted};
+use credits::{Account, End, Hold, Leg, OPEN_HOLDS, OpenLeg, Over, Page, Running, Terms, Wanted};
 use model::{AccountId, HoldId, Money};
 
 use crate::Error;
@@ -9,7 +9,7 @@ use crate::sqlite::row::{Fields, Packed, argument, corrupt, keys};
 use crate::sqlite::words::{CLASSES, ENDS, HOLD_STATES};
 use crate::sqlite::writing::{Writing, failed};
 
-/// $1 accounts, $2 legs, $3 holds, $4 purchases.
+/// $1 accounts, $2 legs, $3 holds, $4 purchases, $5 most open holds of a leg, which are its newest.
 const LOAD: &str = "
 SELECT 'account', json_array(id, granted, captured, expired, held, credit_limit, burn_per_sec,
     entries, version)
@@ -27,7 +27,8 @@ FROM cdr WHERE call IN (SELECT value FROM json_each($2))
 UNION ALL
 SELECT 'hold', json_array(hold.leg, hold.sequence, hold.account, hold.from_secs, hold.until_secs,
     hold.wanted_secs, hold.covers_secs, hold.amount, hold.state, hold.captured, hold.placed)
-FROM leg JOIN hold ON hold.leg = leg.call AND hold.sequence >= leg.next_sequence - 2
+FROM leg JOIN hold ON hold.leg = leg.call AND hold.sequence >= leg.next_sequence - $5
+    AND hold.state = 'open'
 WHERE leg.call IN (SELECT value FROM json_each($2))
 UNION ALL
 SELECT 'hold', json_array(hold.leg, hold.sequence, hold.account, hold.from_secs, hold.until_secs,
@@ -59,6 +60,7 @@ pub(crate) async fn page(writing: &mut Writing, wanted: &Wanted) -> Result<Page,
         .bind(keys(wanted.legs.iter()))
         .bind(argument(holds))
         .bind(argument(bought))
+        .bind(i64::try_from(OPEN_HOLDS).unwrap_or(i64::MAX))
         .fetch_all(connection)
         .await
         .map_err(|error| failed(&error))?;
