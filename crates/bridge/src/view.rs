@@ -31,7 +31,8 @@ pub struct LiveCall {
     pub capability: Option<Capability>,
     /// Seconds left that are paid for, if charged.
     pub funded_left_secs: Option<u64>,
-    /// Held and captured so far on the leg, if known.
+    /// Set aside for the leg so far, what is captured of it included, if charged. Slices telescope,
+    /// so it is the price of the paid time.
     pub held: Option<Money>,
 }
 
@@ -54,6 +55,6 @@ pub(crate) fn live(call: &Call, now: Instant) -> LiveCall {
             Payer::Included | Payer::Credits(_) => Some(file.capability()),
         },
         funded_left_secs: charged.then(|| file.funded_until().since(now).as_secs()),
-        held: None,
+        held: file.terms().and_then(|t| credits::charge(&t.rate, file.funded_secs.into())),
     }
 }

@@ -17,6 +17,7 @@ fn a_call_to_a_bound_number_is_held_answered_seated_and_charged() {
     carrier.establish(&mut world);
     let call = world.call();
     assert!(world.is_seated(call));
+    assert_eq!(world.live_held(call), Some(money("0.30")));
     world.pass(secs(42));
     carrier.bye(&mut world);
     let cdr = world.cdr();

@@ -181,6 +181,10 @@ impl World {
         self.bridge.live(self.now).last().expect("a live call").call
     }
 
+    pub(crate) fn live_held(&self, call: CallId) -> Option<Money> {
+        self.bridge.live(self.now).into_iter().find(|live| live.call == call)?.held
+    }
+
     pub(crate) fn state(&self, call: CallId) -> Option<&'static str> {
         let live = self.bridge.live(self.now);
         live.into_iter().find(|live| live.call == call).map(|live| live.state)
