@@ -57,7 +57,8 @@ pub(crate) fn release(facts: Facts, cdr: &Cdr) -> Result<Outcome, CreditRefusal>
 /// Ends a leg of a dead epoch by that epoch's last heartbeat.
 ///
 /// # Errors
-/// [`CreditRefusal::UnknownAccount`] if the leg's account is not among the facts.
+/// [`CreditRefusal::UnknownAccount`] if the leg's account is not among the facts,
+/// [`CreditRefusal::Conflict`] if its holds do not cover the time that they fund.
 pub fn settle(
     account: Option<Account>,
     running: Running,
@@ -122,7 +123,10 @@ fn charged(
         entries.extend(entry);
         owed = owed.checked_sub(part).ok_or(CreditRefusal::BadAmount)?;
     }
-    assert_eq!(owed, Money::ZERO, "holds cover the charge of the time they fund");
+    if owed > Money::ZERO {
+        // Rows that contradict themselves: no guess at money, and no other leg suffers for it.
+        return Err(CreditRefusal::Conflict);
+    }
     attribute(&mut last.cdr, terms);
     last.cdr.charge = whole;
     last.cdr.fee = terms.rate.fee.min(whole);
@@ -227,4 +231,103 @@ fn unpaid(mut cdr: Box<Cdr>) -> Box<Cdr> {
     cdr.fee = Money::ZERO;
     cdr.billed_secs = 0;
     cdr
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{AccountId, CallId, HoldId, Rate, RateVersion, SecondsRule};
+    use rust_decimal::Decimal;
+
+    use super::*;
+    use crate::command::{Class, Epoch, OpenLeg};
+    use crate::page::{Changes, Page};
+
+    #[test]
+    fn a_leg_whose_rows_contradict_each_other_is_left_alone_and_the_others_are_settled() {
+        let mut page = Page::default();
+        for (call, holds) in [(CallId(1), Vec::new()), (CallId(2), vec![hold(CallId(2))])] {
+            let running = Running { leg: leg(call), next: 1, holds };
+            page.legs.insert(call, Leg::Open(Box::new(running)));
+        }
+        let id = AccountId(7);
+        let (granted, held) = (Money::from_micros(9_000_000), Money::from_micros(600_000));
+        page.accounts.insert(id, Account { granted, held, ..Account::empty(id) });
+        let mut changes = Changes::default();
+        let beat = Some(Instant { micros: 30 * SECOND });
+        let settle = |page: &mut Page, call, changes: &mut Changes| {
+            page.settle(CallId(call), beat, UnixTime::default(), changes)
+        };
+        assert_eq!(settle(&mut page, 1, &mut changes), Err(CreditRefusal::Conflict));
+        assert!(changes.legs.is_empty() && changes.accounts.is_empty());
+        assert_eq!(settle(&mut page, 2, &mut changes), Ok(()));
+        assert_eq!(changes.cdrs[0].charge, Money::from_micros(300_000));
+    }
+
+    fn hold(call: CallId) -> Hold {
+        Hold {
+            id: HoldId { leg: call, sequence: 0 },
+            account: AccountId(7),
+            from_secs: 0,
+            until_secs: 60,
+            wanted_secs: 60,
+            covers_secs: 0,
+            amount: Money::from_micros(600_000),
+            state: HoldState::Open,
+            captured: Money::ZERO,
+            placed: UnixTime::default(),
+        }
+    }
+
+    fn leg(call: CallId) -> OpenLeg {
+        let rate = Rate {
+            version: RateVersion(1),
+            fee: Money::ZERO,
+            per_minute: Decimal::new(60, 2),
+            initial_secs: 1,
+            subsequent_secs: 1,
+            minimum: Money::ZERO,
+            rounding: SecondsRule::Nearest,
+        };
+        OpenLeg {
+            call,
+            epoch: Epoch { node: "n".into(), number: 1 },
+            dialog: String::new(),
+            answered: Some(Instant::START),
+            terms: Some(Terms { account: AccountId(7), rate, class: Class::Toll }),
+            funded_secs: 60,
+            captured: Money::ZERO,
+            cdr: Box::new(record(call)),
+        }
+    }
+
+    fn record(call: CallId) -> Cdr {
+        Cdr {
+            call,
+            sip_call_id: "a".into(),
+            trunk: "t".into(),
+            caller: None,
+            called: None,
+            number_type: None,
+            meeting: None,
+            organizer: None,
+            organization: None,
+            capability: Capability::Credits,
+            account: None,
+            invited: UnixTime::default(),
+            answered: Some(UnixTime::default()),
+            connected_micros: 0,
+            billed_secs: 0,
+            rate: None,
+            fee: Money::ZERO,
+            charge: Money::ZERO,
+            currency: None,
+            ending: Ending {
+                label: "live".into(),
+                released_by: "tollgate".into(),
+                sip_status: 200,
+                q850: 16,
+            },
+            reasons: Vec::new(),
+        }
+    }
 }

@@ -103,6 +103,11 @@ impl Running {
         self.drain_within(self.drain_limit).await;
     }
 
+    /// Returns how long live calls may go on while draining.
+    pub(crate) const fn drain_limit(&self) -> Duration {
+        self.drain_limit
+    }
+
     /// Ends at once; everything is charged.
     pub(crate) async fn stop(&self) {
         self.drain_within(Duration::ZERO).await;
@@ -192,10 +197,20 @@ impl Parts {
     async fn settle(&self) -> Result<Vec<OpenLeg>> {
         let orphans = self.store.settle(&self.epoch, clock::unix()).await.context("the store")?;
         self.telemetry.store().settled(orphans.len());
+        self.tell_unsettled().await;
         self.health.settled();
         let (node, epoch) = (&self.epoch.node, self.epoch.number);
         tracing::info!(node, epoch, settled = orphans.len(), "the gateway started");
         Ok(orphans)
+    }
+
+    /// Names the legs that could not be settled: their rows contradict each other, their holds stand.
+    async fn tell_unsettled(&self) {
+        let open = self.store.open_legs().await.unwrap_or_default();
+        for leg in open.iter().filter(|leg| leg.epoch != self.epoch) {
+            let (call, epoch) = (leg.call, leg.epoch.number);
+            tracing::error!(%call, node = %leg.epoch.node, epoch, "a leg of an earlier run could not be settled");
+        }
     }
 
     /// Starts the loop, and what is done every second or few beside the calls.

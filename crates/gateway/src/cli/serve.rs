@@ -1,8 +1,9 @@
 //! `tollgate serve`: runs the gateway until it is told to stop.
 
 use std::path::Path;
+use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::Config;
@@ -10,9 +11,12 @@ use crate::{logs, serve};
 
 /// Signalling, the storekeeper and HTTP share these; media has threads of its own.
 const THREADS: usize = 2;
+/// How long endings may take to be written once everybody has to leave. What the store has not
+/// taken by then it cannot take; the holds stand, and the next start settles them.
+const OVERTIME: Duration = Duration::from_secs(20);
 
 /// Serves. The first SIGTERM or SIGINT drains, the second ends at once; everything is charged
-/// either way.
+/// either way, unless the store is gone: then the process ends all the same, with an error.
 ///
 /// # Errors
 /// What kept it from starting, or a part that failed.
@@ -32,18 +36,19 @@ async fn serve(config: Config) -> Result<()> {
     let mut stops = Stops::new().context("no signals")?;
     let mut running = serve::start(config).await?;
     tracing::info!(sip = ?running.sip_addresses(), http = %running.http_address(), "listening");
-    let mut asked = 0_u8;
-    loop {
-        tokio::select! {
-            ended = running.wait() => return ended,
-            () = stops.next() => {}
-        }
-        asked = asked.saturating_add(1);
-        if asked == 1 {
-            running.drain().await;
-        } else {
-            running.stop().await;
-        }
+    tokio::select! {
+        ended = running.wait() => return ended,
+        () = stops.next() => running.drain().await,
+    }
+    let patience = running.drain_limit() + OVERTIME;
+    tokio::select! {
+        ended = running.wait() => return ended,
+        () = stops.next() => running.stop().await,
+        () = tokio::time::sleep(patience) => running.stop().await,
+    }
+    match tokio::time::timeout(OVERTIME, running.wait()).await {
+        Ok(ended) => ended,
+        Err(_) => bail!("the store did not take every ending: the next start settles those legs"),
     }
 }
 
