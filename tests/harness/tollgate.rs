@@ -118,8 +118,9 @@ impl Tollgate {
     pub(crate) fn demonstrate() -> serde_json::Value {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let told = run(&["demo", "--once", "--json"], folder.path());
-        let summary: serde_json::Value =
-            serde_json::from_slice(&told.stdout).expect("the summary alone is on stdout");
+        let story = String::from_utf8_lossy(&told.stderr);
+        let summary: serde_json::Value = serde_json::from_slice(&told.stdout)
+            .unwrap_or_else(|_| panic!("the summary alone is on stdout: {told:?}\n{story}"));
         assert_eq!(summary["holds"] == true, told.status.success(), "{summary:#}");
         summary
     }
@@ -268,13 +269,16 @@ impl Drop for Tollgate {
     }
 }
 
+/// Runs a subcommand to its end; one that hangs is killed, and fails.
 fn run(arguments: &[&str], folder: &Path) -> Output {
-    Command::new(binary::tollgate())
+    Command::new("timeout")
+        .args(["--kill-after=5", "150"])
+        .arg(binary::tollgate())
         .args(arguments)
         .current_dir(folder)
         .stdin(Stdio::null())
         .output()
-        .expect("tollgate starts")
+        .expect("timeout is there (Debian: coreutils)")
 }
 
 /// An HTTP answer.
