@@ -9,9 +9,12 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::clock::{now, pause, secs, wait_for};
+use super::ports;
 
 const TICK: Duration = Duration::from_millis(20);
 const SAMPLES: usize = 160;
+/// Samples of 50 ms, in which tones that are multiples of 20 Hz do not disturb each other.
+const PIECE: usize = 400;
 const RATE: f64 = 8_000.0;
 
 /// A phone on a port, lifted when the first packet comes.
@@ -43,9 +46,8 @@ struct Heard {
 }
 
 impl Phone {
-    /// Puts a phone on an address; it speaks silence until told otherwise.
-    pub(crate) fn on(address: &str, port: u16) -> Self {
-        let socket = UdpSocket::bind((address, port)).expect("the phone's port is free");
+    /// Puts a phone on a socket; it speaks silence until told otherwise.
+    pub(crate) fn on(socket: UdpSocket) -> Self {
         socket.set_read_timeout(Some(Duration::from_millis(2))).expect("sockets have timeouts");
         let (orders, inbox) = channel();
         let heard = Arc::new(Mutex::new(Heard::default()));
@@ -56,7 +58,7 @@ impl Phone {
 
     /// Puts a phone on an address that speaks to `peer` without being called.
     pub(crate) fn intruding(address: &str, peer: SocketAddr) -> Self {
-        let phone = Self::on(address, super::ports::row(2));
+        let phone = Self::on(ports::row_with_socket(2, address, 0).1);
         phone.order(Order::Intrude(peer));
         phone
     }
@@ -135,19 +137,28 @@ pub(crate) struct Sound {
 }
 
 impl Sound {
-    /// Returns the amplitude of a tone, of 32 768 at most (Goertzel's filter).
+    /// Returns the amplitude of a tone, of 32 768 at most: the median over pieces of 50 ms, so that
+    /// a packet that came too late, here or there, makes no difference.
     pub(crate) fn level(&self, hertz: f64) -> f64 {
-        let turn = 2.0 * (TAU * hertz / RATE).cos();
-        let (mut last, mut before) = (0.0, 0.0);
-        for sample in &self.samples {
-            let next = sample + turn * last - before;
-            before = last;
-            last = next;
-        }
-        let power = last * last + before * before - turn * last * before;
-        let count = u32::try_from(self.samples.len().max(1)).unwrap_or(u32::MAX);
-        2.0 * power.max(0.0).sqrt() / f64::from(count)
+        let mut levels: Vec<_> =
+            self.samples.chunks_exact(PIECE).map(|piece| amplitude(piece, hertz)).collect();
+        levels.sort_by(f64::total_cmp);
+        levels.get(levels.len() / 2).copied().unwrap_or(0.0)
     }
+}
+
+/// Goertzel's filter.
+fn amplitude(samples: &[f64], hertz: f64) -> f64 {
+    let turn = 2.0 * (TAU * hertz / RATE).cos();
+    let (mut last, mut before) = (0.0, 0.0);
+    for sample in samples {
+        let next = sample + turn * last - before;
+        before = last;
+        last = next;
+    }
+    let power = last * last + before * before - turn * last * before;
+    let count = u32::try_from(samples.len().max(1)).unwrap_or(u32::MAX);
+    2.0 * power.max(0.0).sqrt() / f64::from(count)
 }
 
 /// The phone's thread.

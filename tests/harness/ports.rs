@@ -27,6 +27,17 @@ pub(crate) fn row(count: u16) -> u16 {
     panic!("no {count} ports in a row are free");
 }
 
+/// Returns such a row with a socket bound at an address and an offset into it.
+///
+/// # Panics
+/// If there is no such row.
+pub(crate) fn row_with_socket(count: u16, address: &str, offset: u16) -> (u16, UdpSocket) {
+    // Another process may take a port between the look and the binding.
+    let mut tries = (0..20).map(|_| row(count));
+    let bound = |first| Some((first, UdpSocket::bind((address, first + offset)).ok()?));
+    tries.find_map(bound).expect("a free port can be bound")
+}
+
 fn free(port: u16) -> bool {
     UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok()
         && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()

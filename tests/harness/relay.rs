@@ -145,7 +145,7 @@ impl Way {
 }
 
 fn bound(address: &str) -> UdpSocket {
-    let socket = UdpSocket::bind((address, ports::row(2))).expect("a free port can be bound");
+    let (_, socket) = ports::row_with_socket(2, address, 0);
     let patience = Some(Duration::from_millis(40));
     socket.set_read_timeout(patience).expect("sockets have timeouts");
     socket

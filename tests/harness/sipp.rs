@@ -62,9 +62,8 @@ impl Call {
 
     /// Dials, with a phone on the media port.
     pub(crate) fn dial(self) -> Dialled {
-        let first = ports::row(PORTS);
-        let phone = Phone::on(self.from, first + PHONE);
-        Dialled { phone, sipp: self.start(first) }
+        let (first, socket) = ports::row_with_socket(PORTS, self.from, PHONE);
+        Dialled { phone: Phone::on(socket), sipp: self.start(first) }
     }
 
     /// Dials, with nobody on the media port: no RTP is ever sent.
