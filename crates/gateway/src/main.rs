@@ -13,6 +13,7 @@ mod provisioning;
 mod serve;
 mod signalling;
 mod storekeeper;
+mod strangers;
 mod telemetry;
 mod upkeep;
 

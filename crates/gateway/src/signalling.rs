@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
@@ -20,6 +21,7 @@ use crate::abort::AbortOnPanic;
 use crate::clock;
 use crate::media_plane::MediaPlane;
 use crate::storekeeper::Stored;
+use crate::strangers::Strangers;
 use crate::telemetry::BridgeMeters;
 
 /// Datagrams read with one system call.
@@ -55,6 +57,9 @@ pub(crate) struct Signalling {
     /// Requests that the storekeeper's queue did not take.
     refused: VecDeque<u64>,
     census: Instant,
+    /// Whose datagram is being fed, and when.
+    heard: Option<(SocketAddr, Instant)>,
+    strangers: Strangers,
     drained: bool,
 }
 
@@ -97,6 +102,8 @@ impl Signalling {
             first: None,
             refused: VecDeque::new(),
             census: Instant::START,
+            heard: None,
+            strangers: Strangers::default(),
             drained: false,
         })
     }
@@ -166,9 +173,17 @@ impl Signalling {
                     let taken = self.media.command(command);
                     assert!(taken, "the media thread lives as long as the loop");
                 }
-                Output::Note(note) => self.meters.note(&note),
+                Output::Note(note) => self.note(&note),
                 Output::Drained => self.drained = true,
             }
+        }
+    }
+
+    fn note(&mut self, note: &bridge::Note) {
+        self.meters.note(note);
+        if let (bridge::Note::Sip(sip::Counted::Stranger), Some((source, now))) = (note, self.heard)
+        {
+            self.strangers.dropped(source, now);
         }
     }
 
@@ -202,10 +217,13 @@ impl Signalling {
                     continue;
                 }
                 let payload = Bytes::copy_from_slice(received.payload);
-                batch.push(Input::Datagram { listener: index, source: received.source, payload });
+                let source = received.source;
+                batch.push((source, Input::Datagram { listener: index, source, payload }));
             }
-            for datagram in batch {
+            for (source, datagram) in batch {
+                self.heard = Some((source, now.mono));
                 self.feed(datagram, now);
+                self.heard = None;
             }
             if count < DATAGRAMS {
                 return;
