@@ -32,7 +32,7 @@ fn the_example_files_are_valid() {
     empty.provision.clear();
     let tollgate = Tollgate::prepare(&empty);
     let shipped = |name: &str| config().join(name).to_string_lossy().into_owned();
-    for name in ["tollgate.toml", "bench.toml"] {
+    for name in ["tollgate.toml", "local.toml", "bench.toml"] {
         expect_success(&tollgate.check(&config().join(name)));
     }
     for provision in ["example-provision.toml", "bench-provision.toml"] {

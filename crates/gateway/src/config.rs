@@ -158,7 +158,11 @@ pub(crate) struct ConfigError {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: ", self.file.display(), self.line)?;
+        write!(f, "{}:", self.file.display())?;
+        match self.line {
+            0 => f.write_str(" ")?,
+            line => write!(f, "{line}: ")?,
+        }
         if !self.key.is_empty() {
             write!(f, "{}: ", self.key)?;
         }

@@ -66,7 +66,10 @@ pub(crate) async fn run(args: Args, out: &mut impl Write) -> Result<()> {
         Verb::Live { json } => {
             let http = args.place.config()?.http;
             let Some(token) = http.token else {
-                bail!("the gateway's API is off: set http.token or http.token_file in its file");
+                bail!(
+                    "the gateway's API is off: set http.token or http.token_file in its file, or \
+                     TOLLGATE_HTTP_TOKEN for it and for this command"
+                );
             };
             live(&ask(http.bind, &token).await?, json, out)
         }

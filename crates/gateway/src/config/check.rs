@@ -68,7 +68,7 @@ impl Checker<'_> {
             file: self.path.to_owned(),
             line: self.places.line_at(offset),
             key: self.places.key_at(offset).unwrap_or_default().to_owned(),
-            problem: error.message().replace('\n', ", "),
+            problem: plainer(error.message()),
         });
     }
 
@@ -122,7 +122,7 @@ impl Checker<'_> {
         if path || url == "memory:" {
             return Some(url);
         }
-        self.bad("store.url", "sqlite:PATH or memory: is allowed");
+        self.bad("store.url", "sqlite:PATH and memory: are allowed");
         None
     }
 
@@ -251,7 +251,7 @@ impl Checker<'_> {
             "readable" => Some(LogFormat::Readable),
             "json" => Some(LogFormat::Json),
             _ => {
-                self.bad("log.format", "readable or json is allowed");
+                self.bad("log.format", "readable and json are allowed");
                 None
             }
         };
@@ -265,7 +265,7 @@ impl Checker<'_> {
     fn sip(&mut self, written: file::Sip) -> Sip {
         let session_secs = written.session_secs;
         if session_secs != 0 && !(limits::MIN_SE_SECS..=86_400).contains(&session_secs) {
-            let problem = format!("0 (no timer) or {} to 86400 is allowed", limits::MIN_SE_SECS);
+            let problem = format!("0 (no timer) and {} to 86400 are allowed", limits::MIN_SE_SECS);
             self.bad("sip.session_secs", problem);
         }
         if written.banner.as_deref().is_some_and(|banner| !is_token(banner)) {
@@ -315,10 +315,19 @@ impl Checker<'_> {
         allowed: RangeInclusive<T>,
     ) -> T {
         if !allowed.contains(&value) {
-            self.bad(key, format!("{} to {} is allowed", allowed.start(), allowed.end()));
+            self.bad(key, format!("{} to {} are allowed", allowed.start(), allowed.end()));
         }
         value
     }
+}
+
+/// Says in the file's words what the types of the keys say in their own.
+fn plainer(message: &str) -> String {
+    let mut plain = message.replace('\n', ", ");
+    for integer in ["u8", "u16", "u32", "usize"] {
+        plain = plain.replace(&format!("expected {integer}"), "expected a whole number");
+    }
+    plain
 }
 
 /// Reads 64 hexadecimal digits.
@@ -403,7 +412,7 @@ called_from = "diversion"
         let told = errors(&text);
         let lines: Vec<&str> = told.lines().collect();
         assert_eq!(lines.len(), 4, "{told}");
-        assert!(lines[0].starts_with("t.toml:3: store.url: sqlite:PATH or memory:"), "{told}");
+        assert!(lines[0].starts_with("t.toml:3: store.url: sqlite:PATH and memory:"), "{told}");
         assert!(lines[1].starts_with("t.toml:9: media.port_first: an even port"), "{told}");
         assert!(lines[2].starts_with("t.toml:12: trunk[0].signalling[0]: "), "{told}");
         assert!(lines[3].starts_with("t.toml:15: trunk[0].called_from: request-uri, "), "{told}");

@@ -31,6 +31,7 @@ impl Config {
         }
         let bound = TcpListener::bind(self.http.bind).map(drop);
         remarks.extend(bindable(&mut checker, "http.bind", self.http.bind, bound));
+        remarks.extend(exposed(self.http.bind));
         remarks.extend(self.media_ports(&mut checker));
         if let Err(error) = prompts::load(self.media.prompts.as_deref()) {
             checker.bad("media.prompts", error);
@@ -77,6 +78,16 @@ impl Config {
     }
 }
 
+/// The API speaks plain HTTP.
+fn exposed(http: SocketAddr) -> Option<String> {
+    (!http.ip().is_loopback()).then(|| {
+        format!(
+            "http.bind: {http} is not a loopback address: /metrics is open to whoever reaches it, \
+             and the token of /v1 travels unencrypted; keep strangers out"
+        )
+    })
+}
+
 fn bindable(
     checker: &mut Checker<'_>,
     key: &str,
@@ -118,6 +129,12 @@ mod tests {
             lines[1].starts_with("t.toml:4: listener[0].bind: 192.0.2.1:5060 cannot"),
             "{told}"
         );
+    }
+
+    #[test]
+    fn an_api_beyond_loopback_is_a_remark() {
+        assert!(exposed("0.0.0.0:8060".parse().unwrap()).unwrap().starts_with("http.bind: "));
+        assert_eq!(exposed("[::1]:8060".parse().unwrap()), None);
     }
 
     #[test]

@@ -137,7 +137,7 @@ fn called_from(checker: &mut Checker<'_>, key: &str, word: &str) -> Option<Calle
     let known = CALLED_FROM.iter().find(|(name, _)| *name == word);
     if known.is_none() {
         let words: Vec<&str> = CALLED_FROM.iter().map(|(name, _)| *name).collect();
-        checker.bad(&format!("{key}.called_from"), format!("{} is allowed", words.join(", ")));
+        checker.bad(&format!("{key}.called_from"), format!("{} are allowed", words.join(", ")));
     }
     known.map(|(_, value)| *value)
 }
