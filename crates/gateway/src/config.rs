@@ -68,8 +68,8 @@ pub(crate) struct Media {
     pub(crate) prompts: Option<PathBuf>,
     /// Whether callers are greeted and told what happens.
     pub(crate) announcements: bool,
-    /// Processors for media threads, of which the one there is takes the first; empty leaves the
-    /// choice to the kernel.
+    /// Processors for media threads, of which the one there is takes the first; empty is the last
+    /// that the process may use.
     pub(crate) cpus: Vec<usize>,
     /// Whether media threads ask for real-time priority.
     pub(crate) real_time: bool,

@@ -285,7 +285,7 @@ impl Parts {
             legs: self.config.node.calls_max,
             pairs,
             seed: draw(seeds),
-            cpu: self.config.media.cpus.first().copied(),
+            cpu: self.config.media.cpus.first().copied().or_else(last_processor),
             real_time: self.config.media.real_time,
         }
     }
@@ -337,6 +337,11 @@ fn draw(seeds: &mut ChaCha20Rng) -> [u8; 32] {
     let mut seed = [0; 32];
     seeds.fill_bytes(&mut seed);
     seed
+}
+
+/// The last of the processors that we may use: the kernel's interrupts prefer the first ones.
+fn last_processor() -> Option<usize> {
+    net::system::processors().ok()?.pop()
 }
 
 #[cfg(test)]
