@@ -10,6 +10,8 @@ mod numbers;
 mod shape;
 mod tariffs;
 
+use std::collections::BTreeSet;
+
 use model::Pin;
 use model::record::{Provision, Trunk};
 
@@ -80,6 +82,24 @@ pub(crate) fn plan(
         |meeting: &model::record::Meeting| (meeting.name.clone(), meeting.conference_id.clone());
     let conference_ids = change.meetings.iter().map(shown).collect();
     Ok(Plan { change, news, warnings, conference_ids, drawn: ids.into_drawn() })
+}
+
+/// Says which numbers ask for a language without recordings. `recorded` begins with the language
+/// that is played instead; where nothing is known of recordings, it is empty.
+pub(crate) fn unrecorded(change: &Provision, recorded: &[String]) -> Option<String> {
+    let instead = recorded.first()?;
+    let known = |name: &str| recorded.iter().any(|known| known.eq_ignore_ascii_case(name));
+    let mute = change.numbers.iter().filter(|number| !known(&number.language));
+    let languages: BTreeSet<&str> = mute.clone().map(|number| number.language.as_str()).collect();
+    (!languages.is_empty()).then(|| {
+        let languages: Vec<&str> = languages.into_iter().collect();
+        format!(
+            "{} number(s) in {}, of which there are no recordings: callers hear {instead} \
+             (media.prompts names a folder for more)",
+            mute.count(),
+            languages.join(", ")
+        )
+    })
 }
 
 #[cfg(test)]

@@ -46,10 +46,11 @@ pub(crate) async fn run(args: Args, out: &mut impl Write) -> Result<()> {
     };
     let stored = store.provision().await?;
     let seed = clock::seed().context("no entropy for conference IDs")?;
-    let plan = match provisioning::plan(&text, &stored, trunks, seed) {
+    let mut plan = match provisioning::plan(&text, &stored, trunks, seed) {
         Ok(plan) => plan,
         Err(problems) => bail!(told(&name, &problems)),
     };
+    plan.warnings.extend(provisioning::unrecorded(&plan.change, &args.place.languages()?));
     if args.dry_run {
         tell(&plan, &args, out)?;
         return Ok(writeln!(out, "dry run: nothing was written")?);

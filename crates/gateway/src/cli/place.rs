@@ -7,6 +7,7 @@ use model::record::Trunk;
 use store::Store;
 
 use crate::config::Config;
+use crate::prompts;
 
 /// Which installation is meant.
 #[derive(Debug, Clone, clap::Args)]
@@ -38,6 +39,20 @@ impl Place {
             return Ok(Vec::new());
         }
         Ok(self.config()?.trunks)
+    }
+
+    /// Returns the languages that have recordings, the one for all others first; none where only a
+    /// store is named or the recordings cannot be read, of which `tollgate check` tells.
+    ///
+    /// # Errors
+    /// As [`Self::config`].
+    pub(crate) fn languages(&self) -> Result<Vec<String>> {
+        if self.store.is_some() && self.config.is_none() {
+            return Ok(Vec::new());
+        }
+        let library = prompts::load(self.config()?.media.prompts.as_deref());
+        let known = library.iter().flat_map(|library| library.languages());
+        Ok(known.map(str::to_owned).collect())
     }
 
     /// Opens the store that is there, beside a running gateway or without one.

@@ -207,3 +207,13 @@ fn the_files_that_come_with_the_product_are_valid() {
         assert_eq!(planned(text, &before).news, Vec::<String>::new());
     }
 }
+
+#[test]
+fn a_number_in_a_language_without_recordings_is_told_with_the_one_played_instead() {
+    let change = stored(&BASE.replace("country", "language = \"fr-FR\"\ncountry"));
+    let recorded = ["en-US".to_owned()];
+    let told = unrecorded(&change, &recorded).unwrap();
+    assert!(told.starts_with("1 number(s) in fr-FR, ") && told.contains("hear en-US"), "{told}");
+    assert_eq!(unrecorded(&stored(BASE), &recorded), None);
+    assert_eq!(unrecorded(&change, &[]), None);
+}
