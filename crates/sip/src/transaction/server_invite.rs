@@ -107,10 +107,13 @@ impl State {
                 state @ (Self::Completed { .. } | Self::Confirmed { .. } | Self::Accepted { .. }),
                 Input::Provisional(_) | Input::Success(_) | Input::Refusal(_),
             )
-            | (
-                state @ (Self::Confirmed { .. } | Self::Accepted { .. }),
-                Input::Repeated | Input::Acknowledged,
-            ) => Step::stay(state),
+            | (state @ Self::Confirmed { .. }, Input::Repeated | Input::Acknowledged)
+            | (state @ Self::Accepted { .. }, Input::Acknowledged) => Step::stay(state),
+            // Timer L, begun anew: a peer that goes on repeating must not start a second call when
+            // the first is over.
+            (Self::Accepted { .. }, Input::Repeated) => {
+                Step::stay(Self::Accepted { until: now + limits::SIP_GIVE_UP })
+            }
             (Self::Confirmed { until }, Input::Due) if now < until => {
                 Step::stay(Self::Confirmed { until })
             }
@@ -169,8 +172,9 @@ mod tests {
     fn an_invite_repeated_after_the_answer_is_absorbed() {
         let start = State::Proceeding { last: Bytes::new() };
         let state = start.step(Input::Success(Bytes::from_static(b"200")), at(0)).state.unwrap();
-        let step = state.step(Input::Repeated, at(100));
+        assert_eq!(state.due(), Some(at(32_000)));
+        let step = state.step(Input::Repeated, at(31_500));
         assert_eq!(step.send, None);
-        assert_eq!(step.state.unwrap().due(), Some(at(32_000)));
+        assert_eq!(step.state.unwrap().due(), Some(at(63_500)));
     }
 }
