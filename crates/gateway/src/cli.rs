@@ -32,13 +32,13 @@ enum Command {
     /// Runs the gateway until SIGTERM or SIGINT; a second one ends it at once.
     Serve {
         /// The configuration file.
-        #[arg(long, default_value = DEFAULT_CONFIG)]
+        #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG, env = "TOLLGATE_CONFIG")]
         config: PathBuf,
     },
     /// Validates a configuration file and what it names; tells file, line, key and what is allowed.
     Check {
         /// The configuration file.
-        #[arg(long, default_value = DEFAULT_CONFIG)]
+        #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG, env = "TOLLGATE_CONFIG")]
         config: PathBuf,
     },
     Apply(apply::Args),
