@@ -11,12 +11,15 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::book::Book;
-use super::clock::{secs, wait_for};
+use super::clock::{now, pause, secs, wait_for};
 use super::site::{Site, TOKEN};
 use super::{binary, ports};
 
 /// Ports of one instance: SIP, HTTP, RTP pairs.
 pub(crate) const PORTS: u16 = 100;
+
+/// How long the demo may take; it gives up by itself well before.
+const DEMO: Duration = Duration::from_secs(150);
 
 /// The binary, configured, provisioned and serving; killed when dropped.
 #[derive(Debug)]
@@ -114,15 +117,31 @@ impl Tollgate {
         run(&["check", "--config", &config.to_string_lossy()], self.folder.path())
     }
 
-    /// Runs the demo and returns its summary; its exit status says what the summary says.
+    /// Runs the demo and returns its summary; its exit status says what the summary says. One that
+    /// does not end is killed, and fails with all that it said.
     pub(crate) fn demonstrate() -> serde_json::Value {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let told = run(&["demo", "--once", "--json"], folder.path());
-        let story = String::from_utf8_lossy(&told.stderr);
-        let summary: serde_json::Value = serde_json::from_slice(&told.stdout)
-            .unwrap_or_else(|_| panic!("the summary alone is on stdout: {told:?}\n{story}"));
-        assert_eq!(summary["holds"] == true, told.status.success(), "{summary:#}");
-        summary
+        let [summary, story] = ["summary", "story"].map(|name| folder.path().join(name));
+        let create = |path: &Path| File::create(path).expect("the folder is writable");
+        let read = |path: &Path| fs::read_to_string(path).unwrap_or_default();
+        let mut demo = Command::new(binary::tollgate())
+            .args(["demo", "--once", "--json"])
+            .current_dir(folder.path())
+            // Its own folder goes with ours, even if it is killed.
+            .env("TMPDIR", folder.path())
+            .stdin(Stdio::null())
+            .stdout(create(&summary))
+            .stderr(create(&story))
+            .spawn()
+            .expect("tollgate starts");
+        let Some(status) = ended_within(&mut demo, DEMO) else {
+            panic!("the demo did not end in {DEMO:?}:\n{}{}", read(&story), read(&summary));
+        };
+        let told: serde_json::Value = serde_json::from_str(&read(&summary)).unwrap_or_else(|_| {
+            panic!("no summary alone on stdout, {status}:\n{}{}", read(&story), read(&summary))
+        });
+        assert_eq!(told["holds"] == true, status.success(), "{told:#}\n{}", read(&story));
+        told
     }
 
     /// Kills it as a crash would (SIGKILL).
@@ -279,6 +298,20 @@ fn run(arguments: &[&str], folder: &Path) -> Output {
         .stdin(Stdio::null())
         .output()
         .expect("timeout is there (Debian: coreutils)")
+}
+
+/// Waits for the end of a child; one that does not end in time is killed.
+fn ended_within(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
+    let until = now() + limit;
+    while now() < until {
+        if let Some(status) = child.try_wait().expect("it is a child") {
+            return Some(status);
+        }
+        pause(Duration::from_millis(100));
+    }
+    child.kill().expect("a child can be killed");
+    child.wait().expect("a child can be waited for");
+    None
 }
 
 /// An HTTP answer.

@@ -2,6 +2,7 @@
 //! store, and callers of its own over real SIP and RTP. Then it stays up to be called.
 
 mod caller;
+mod curtain;
 mod narrator;
 mod proof;
 mod report;
@@ -10,21 +11,28 @@ mod story;
 
 use std::io::{self, Write};
 use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, anyhow, bail};
 use media::LibraryBuilder;
 use model::{Money, UnixTime};
 use tokio::runtime::Builder;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::timeout;
 
+use self::curtain::{Awaited, Curtain, Fall};
 use self::narrator::Narrator;
 use self::proof::Evidence;
 use self::stage::{BOUND, CREDIT, CURRENCY, ORGANIZATION, Stage, TOLL, TOLL_FREE, top_up};
 use self::story::{Cast, Told};
-use crate::{clock, logs, serve};
+use crate::serve::{self, Running};
+use crate::{clock, logs};
 
 /// Credit for those who call after the story.
 const VISITORS: Money = Money::from_micros(5_000_000);
+/// How long all may take with `--once`; it takes about 75 s.
+const LIMIT: Duration = Duration::from_secs(110);
+/// How long the gateway may take to end, its callers being here: less than the curtain's grace.
+const ENDS: Duration = Duration::from_secs(4);
 
 /// Shows the product in a minute: callers who talk, spend, are warned and are cut off
 ///
@@ -47,34 +55,74 @@ pub(crate) struct Args {
 /// If something fails, or the proof does not hold.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let threads = Builder::new_multi_thread().enable_all().build().context("no threads")?;
-    threads.block_on(perform(args))
+    let performed = threads.block_on(perform(args));
+    // What hangs in a thread of its own does not keep the demo from ending.
+    threads.shutdown_background();
+    performed
 }
 
 async fn perform(args: &Args) -> Result<()> {
     let narrator = Narrator::new(args.json);
     let token = u32::from_be_bytes(clock::seed()?[..4].try_into()?);
-    let stage = Stage::set(token).await?;
-    logs::start(&stage.config.log);
-    let mut gateway = serve::start_on(stage.config.clone(), stage.store.clone()).await?;
-    let told = tokio::select! {
-        told = show(args, &stage, narrator, token) => told,
-        stopped = stopped() => stopped.and_then(|()| bail!("stopped before the end")),
-    };
+    let curtain = Curtain::raise(args.once.then_some(LIMIT), stage::folder(token))?;
+    let awaited = Awaited::default();
+    let opened = curtain.before(open(token, &awaited)).await;
+    let (stage, mut gateway) = opened.unwrap_or_else(|fall| Err(interrupted(fall, &awaited)))?;
+    let told = curtain.before(show(args, &stage, narrator, &awaited, token)).await;
+    let told = told.unwrap_or_else(|fall| Err(interrupted(fall, &awaited)));
+    if let Err(error) = &told {
+        // Said at once, since ending in order may take its time too.
+        narrator.say(format_args!("The story ends here: {error:#}."))?;
+    }
     let stayed = match &told {
-        Ok(_) if !args.once => stay(&stage, narrator).await,
+        Ok(_) if !args.once => stay(&stage, narrator, &curtain).await,
         Ok(_) | Err(_) => Ok(()),
     };
-    gateway.stop().await;
-    gateway.wait().await?;
-    stayed?;
-    if !told? {
+    let ended = end(&mut gateway).await;
+    let holds = told?;
+    stayed.and(ended)?;
+    if !holds {
         bail!("the proof does not hold");
     }
     Ok(())
 }
 
+/// Sets the stage and starts the gateway.
+async fn open(token: u32, awaited: &Awaited) -> Result<(Stage, Running)> {
+    awaited.set("the store to be set up");
+    let stage = Stage::set(token).await?;
+    logs::start(&stage.config.log);
+    awaited.set("the gateway to start");
+    let gateway = serve::start_on(stage.config.clone(), stage.store.clone()).await?;
+    Ok((stage, gateway))
+}
+
+/// Ends the gateway; one whose store never answers is left as it is, and goes with the process.
+async fn end(gateway: &mut Running) -> Result<()> {
+    let ending = async {
+        gateway.stop().await;
+        gateway.wait().await
+    };
+    let late = || anyhow!("the gateway did not end within {} s", ENDS.as_secs());
+    timeout(ENDS, ending).await.unwrap_or_else(|_| Err(late()))
+}
+
+/// Says why there is no end to the story.
+fn interrupted(fall: Fall, awaited: &Awaited) -> Error {
+    match fall {
+        Fall::Asked => anyhow!("stopped while waiting for {awaited}"),
+        Fall::Late => anyhow!("{} s are over while waiting for {awaited}", LIMIT.as_secs()),
+    }
+}
+
 /// Plays the story, shows what came of it and returns whether the proof holds.
-async fn show(args: &Args, stage: &Stage, narrator: Narrator, token: u32) -> Result<bool> {
+async fn show(
+    args: &Args,
+    stage: &Stage,
+    narrator: Narrator,
+    awaited: &Awaited,
+    token: u32,
+) -> Result<bool> {
     introduce(stage, narrator)?;
     let cast = Cast {
         gateway: stage.gateway,
@@ -83,9 +131,12 @@ async fn show(args: &Args, stage: &Stage, narrator: Narrator, token: u32) -> Res
         store: stage.store.clone(),
         library: Arc::new(LibraryBuilder::embedded()?.build()?),
         narrator,
+        awaited: awaited.clone(),
         token,
     };
-    let evidence = gather(story::play(&cast).await?, stage).await?;
+    let told = story::play(&cast).await?;
+    awaited.set("the store to be read");
+    let evidence = gather(told, stage).await?;
     let checks = evidence.checks();
     report::show(narrator, &evidence, &checks)?;
     if args.json {
@@ -118,8 +169,9 @@ async fn gather(told: Told, stage: &Stage) -> Result<Evidence> {
 }
 
 /// Tells how to call, and waits to be stopped.
-async fn stay(stage: &Stage, narrator: Narrator) -> Result<()> {
-    top_up(&stage.store, stage.organization, "DEMO-VISITORS", VISITORS).await?;
+async fn stay(stage: &Stage, narrator: Narrator, curtain: &Curtain) -> Result<()> {
+    let topped_up = top_up(&stage.store, stage.organization, "DEMO-VISITORS", VISITORS);
+    curtain.before(topped_up).await.unwrap_or_else(|_| bail!("the store does not answer"))?;
     let (gateway, file) = (stage.gateway, stage.file.display());
     narrator.show(format_args!(
         "\nNow it is your turn: the account has {VISITORS} {CURRENCY} more. Call from this machine, without registering:\n\n  \
@@ -134,15 +186,6 @@ async fn stay(stage: &Stage, narrator: Narrator) -> Result<()> {
         id = stage.conference_id,
         folder = stage.folder().display(),
     ))?;
-    stopped().await
-}
-
-/// Waits for SIGTERM or SIGINT.
-async fn stopped() -> Result<()> {
-    let mut terminated = signal(SignalKind::terminate())?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted?,
-        _ = terminated.recv() => {}
-    }
+    curtain.fall().await;
     Ok(())
 }

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -80,7 +81,12 @@ subsequent_secs = 1
 "#;
 
 /// The first port tried for SIP, and how many follow.
-const PORTS: std::ops::Range<u16> = 5060..5100;
+const PORTS: Range<u16> = 5060..5100;
+
+/// Where the ranges for RTP lie that are tried, below the ports that systems hand out.
+const RTP: Range<u16> = 26_000..32_000;
+/// Ports of one range: two for each of the legs that the demo can have, and as many to spare.
+const RTP_PORTS: u16 = 400;
 
 /// Everything that is set up before the gateway starts.
 #[derive(Debug)]
@@ -114,7 +120,7 @@ impl Stage {
     /// # Errors
     /// If files cannot be written, no port is free, or the store fails.
     pub(super) async fn set(token: u32) -> Result<Self> {
-        let path = std::env::temp_dir().join(format!("tollgate-demo-{token:08x}"));
+        let path = folder(token);
         fs::create_dir(&path).with_context(|| path.display().to_string())?;
         let folder = Folder(path);
         let gateway = free_port()?;
@@ -133,6 +139,11 @@ impl Stage {
     pub(super) fn folder(&self) -> &Path {
         &self.folder.0
     }
+}
+
+/// Returns the folder of a demo.
+pub(super) fn folder(token: u32) -> PathBuf {
+    std::env::temp_dir().join(format!("tollgate-demo-{token:08x}"))
 }
 
 /// Adds credit to the organization's account.
@@ -159,6 +170,8 @@ pub(super) async fn top_up(
 fn configuration(folder: &Path, gateway: SocketAddr) -> Result<String> {
     let http = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
     let token = clock::seed()?.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let rtp = free_range()?;
+    let (rtp_first, rtp_last) = (rtp.start, rtp.end - 1);
     let store = folder.join("demo.sqlite");
     let store = store.to_str().context("the temporary folder's name is not text")?;
     Ok(format!(
@@ -174,8 +187,8 @@ bind = "{gateway}"
 
 [media]
 bind = "127.0.0.1"
-port_first = 26000
-port_last = 26399
+port_first = {rtp_first}
+port_last = {rtp_last}
 
 [[trunk]]
 name = "demo"
@@ -210,6 +223,21 @@ fn free_port() -> Result<SocketAddr> {
     PORTS.chain([0]).find_map(|port| free(port).ok()).context("no UDP port is free")
 }
 
+/// Finds a range for RTP that no other demo has: its first and its last pair are free.
+fn free_range() -> Result<Range<u16>> {
+    let free = |port| UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+    RTP.step_by(usize::from(RTP_PORTS))
+        .map(|first| first..first + RTP_PORTS)
+        .find(|range| {
+            let Range { start, end } = *range;
+            [start, start + 1, end - 2, end - 1].into_iter().all(free)
+        })
+        .with_context(|| {
+            let Range { start, end } = RTP;
+            format!("no {RTP_PORTS} UDP ports in a row are free for RTP between {start} and {end}")
+        })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -224,5 +252,14 @@ mod tests {
         let folder = stage.folder().to_owned();
         drop(stage);
         assert!(!folder.exists());
+    }
+
+    #[test]
+    fn a_second_demo_takes_the_next_range_for_rtp() {
+        let first = free_range().unwrap();
+        let _taken = UdpSocket::bind((Ipv4Addr::LOCALHOST, first.end - 1)).unwrap();
+        let second = free_range().unwrap();
+        assert_eq!(second.len(), usize::from(RTP_PORTS));
+        assert!(!second.contains(&first.start) && second.end <= RTP.end);
     }
 }

@@ -1,7 +1,7 @@
 //! The story: three people dial in, talk, spend, are warned, rescued once, and cut off; a fourth
 //! call finds no credit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{interval, timeout};
 
 use super::caller::{self, News, Script, What, Witness};
+use super::curtain::Awaited;
 use super::narrator::Narrator;
 use super::stage::{CURRENCY, NAMES, TOLL, TOLL_FREE, top_up};
 use crate::clock;
@@ -46,6 +47,8 @@ pub(super) struct Cast {
     pub(super) store: Store,
     pub(super) library: Arc<Library>,
     pub(super) narrator: Narrator,
+    /// Told what the story waits for.
+    pub(super) awaited: Awaited,
     /// Makes Call-IDs, tags and SSRCs.
     pub(super) token: u32,
 }
@@ -83,11 +86,14 @@ pub(super) async fn play(cast: &Cast) -> Result<Told> {
         witnesses.push(call.await.context("a caller was lost")??);
     }
     cast.narrator.say(format_args!("{} dials the toll-free number again.", NAMES[2]))?;
+    cast.awaited.set(format!("the end of {}'s second call", NAMES[2]));
     let late = scene.dial(2, 3).await.context("a caller was lost")??;
     for news in &late.news {
         scene.narrate(news)?;
     }
+    cast.awaited.set("the records of the calls");
     booked(cast, witnesses.len() + 1).await?;
+    explain(cast, witnesses.iter().chain([&late])).await?;
     Ok(Told { witnesses, late, rescued: scene.rescued })
 }
 
@@ -105,15 +111,18 @@ struct Scene<'a> {
 
 impl Scene<'_> {
     async fn run(&mut self) -> Result<()> {
-        let mut live = NAMES.len();
+        let mut live: BTreeSet<_> = (0..NAMES.len()).collect();
         let mut ticks = interval(Duration::from_millis(100));
         let mut aloud_at = self.began + ALOUD;
-        while live > 0 {
+        while !live.is_empty() {
+            self.cast.awaited.set(ends_of(&live));
             tokio::select! {
                 news = self.news.recv() => {
                     let Some(news) = news else { break };
                     let over = matches!(news.what, What::CutOff(_) | What::HungUp | What::Refused(_));
-                    live -= usize::from(over);
+                    if over {
+                        live.remove(&news.caller);
+                    }
                     self.narrate(&news)?;
                     self.plan(&news);
                 }
@@ -194,7 +203,7 @@ impl Scene<'_> {
             What::Hears(other) => format!("{name} hears {}.", NAMES[*other]),
             What::Told(prompt) => format!("{name} is told: \"{}\"", sentence(*prompt)),
             What::Refused(status) => {
-                format!("{name} is refused with {status}, unanswered: no credit, no cost.")
+                format!("{name} is refused with {status}, unanswered.")
             }
             What::CutOff(_) => format!("{name} is cut off: the paid time is over."),
             What::HungUp => format!("{name} hangs up."),
@@ -202,6 +211,12 @@ impl Scene<'_> {
         self.cast.narrator.say_at(news.at, text)?;
         Ok(())
     }
+}
+
+/// Names the calls that live.
+fn ends_of(live: &BTreeSet<usize>) -> String {
+    let names: Vec<_> = live.iter().map(|index| NAMES[*index]).collect();
+    format!("the end of the calls of {}", names.join(" and "))
 }
 
 /// What the callers of this story can be told.
@@ -223,6 +238,21 @@ pub(super) async fn account(cast: &Cast) -> Result<AccountView> {
     cast.store.account(cast.organization).await?.context("the organization has no account")
 }
 
+/// Says why calls were refused. The wire does not tell; the records do.
+async fn explain(cast: &Cast, witnesses: impl Iterator<Item = &Witness>) -> Result<()> {
+    let records = cast.store.cdrs(100).await?;
+    for witness in witnesses {
+        let refused = witness.news.iter().any(|news| matches!(news.what, What::Refused(_)));
+        let record = records.iter().find(|cdr| cdr.sip_call_id == witness.sip_call_id);
+        if let Some(cdr) = record.filter(|_| refused) {
+            let (name, why, charge) = (witness.name, &cdr.ending.label, cdr.charge);
+            let text = format!("The record of {name}'s refused call: {why}, {charge} {CURRENCY}.");
+            cast.narrator.say(text)?;
+        }
+    }
+    Ok(())
+}
+
 /// Waits until every call has its record and nothing is held.
 async fn booked(cast: &Cast, calls: usize) -> Result<()> {
     let all = async {
@@ -237,4 +267,14 @@ async fn booked(cast: &Cast, calls: usize) -> Result<()> {
     };
     // What is missing then, the proof will say.
     timeout(BOOKED, all).await.unwrap_or(Ok(()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_calls_that_live_are_named() {
+        assert_eq!(ends_of(&BTreeSet::from([0, 2])), "the end of the calls of Ada and Cleo");
+    }
 }
