@@ -10,6 +10,8 @@ mod charging;
 mod faults;
 #[path = "end_to_end/joining.rs"]
 mod joining;
+#[path = "end_to_end/killing.rs"]
+mod killing;
 #[path = "end_to_end/privacy.rs"]
 mod privacy;
 #[path = "end_to_end/refusing.rs"]
