@@ -54,6 +54,18 @@ pub fn unpaid_audio(paid_until: &BTreeMap<CallId, u64>, call: CallId, now: u64) 
     (now > paid + TICK).then(|| now - paid)
 }
 
+/// Invariant 11: nothing that is committed, a top-up least of all, shortens granted time.
+///
+/// # Errors
+/// The leg whose paid time moved back.
+pub fn never_shortened(
+    before: &BTreeMap<CallId, u64>,
+    after: &BTreeMap<CallId, u64>,
+) -> Result<(), String> {
+    let shorter = after.iter().find(|(call, paid)| before.get(call).is_some_and(|b| b > *paid));
+    shorter.map_or(Ok(()), |(call, _)| Err(format!("the paid time of leg {call} was shortened")))
+}
+
 /// Returns until when the book says that each open charged leg is paid for, µs.
 #[must_use]
 pub fn paid_until(book: &Book) -> BTreeMap<CallId, u64> {
@@ -65,7 +77,8 @@ pub fn paid_until(book: &Book) -> BTreeMap<CallId, u64> {
         .collect()
 }
 
-/// Invariants 1–4 and 12 on the book after each commit.
+/// Invariants 1–4, 7 and 12 on the book after each commit: that no account is overdrawn says that no
+/// more holds were admitted than its credit carries.
 ///
 /// # Errors
 /// The invariant that broke.

@@ -224,7 +224,9 @@ impl World {
         while let Some((answer, line)) = self.keeper.act(self.now, self.unix()) {
             self.say(line);
             check::after_commit(self)?;
-            self.paid_until = check::paid_until(&self.keeper.book);
+            let paid_until = check::paid_until(&self.keeper.book);
+            check::never_shortened(&self.paid_until, &paid_until)?;
+            self.paid_until = paid_until;
             if let Some((request, outcome)) = answer {
                 self.feed(Input::Stored { request, outcome })?;
             }
