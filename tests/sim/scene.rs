@@ -135,6 +135,7 @@ pub fn directory(plan: &Plan) -> Arc<Directory> {
         calls_max: None,
         loopback_media: true,
         refusal_codes: Vec::new(),
+        outbound: None,
     };
     Arc::new(Directory::new(provision(plan), vec![trunk]).expect("the scene is whole"))
 }

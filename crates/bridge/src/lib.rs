@@ -231,6 +231,11 @@ impl Bridge {
             sip::Event::Alive { call } => self.step(call, Signal::Alive, now),
             sip::Event::HungUp { call, q850 } => self.step(call, Signal::HungUp(q850), now),
             sip::Event::Lost { call, loss } => self.step(call, Signal::Lost(loss), now),
+            sip::Event::Progress { .. }
+            | sip::Event::Accepted { .. }
+            | sip::Event::Failed { .. }
+            | sip::Event::Reachable { .. }
+            | sip::Event::Registered { .. } => {}
             sip::Event::OrphanEnded { call, answered } => {
                 tracing::info!(%call, answered, "the carrier was told that an orphan is over");
             }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::{
     AccountId, CallId, Currency, Did, E164, IpPrefix, MeetingId, Money, NumberId, OrganizationId,
-    Pin, Rate, RateVersion, TrunkId, UnixTime, UserId,
+    Outbound, Pin, Rate, RateVersion, TrunkId, UnixTime, UserId,
 };
 
 /// Everything that is provisioned: handed whole to `bridge`, replaced whole when it changes. Money
@@ -171,6 +171,8 @@ pub struct Trunk {
     pub loopback_media: bool,
     /// SIP codes that replace the refusal table's, by the refusal's label.
     pub refusal_codes: Vec<(String, u16)>,
+    /// How calls of ours leave by it; `None` is dial-in only.
+    pub outbound: Option<Outbound>,
 }
 
 /// How a country's people write numbers without a plus (domain.md §8).

@@ -137,6 +137,7 @@ fn trunk() -> Trunk {
         calls_max: None,
         loopback_media: false,
         refusal_codes: vec![],
+        outbound: None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
 use model::record::Trunk;
@@ -113,6 +114,18 @@ pub enum Command {
         /// 400–699.
         status: u16,
     },
+    /// Places a call: INVITE leaves by the trunk. Its news is [`Event::Progress`], then exactly one
+    /// of [`Event::Accepted`] and [`Event::Failed`].
+    Dial(Box<Dial>),
+    /// Gives up a call that we placed and that has no final answer yet: CANCEL leaves as soon as it
+    /// may (RFC 3261 §9.1), a 2xx that comes nevertheless is acknowledged and ended at once. No news
+    /// of the call comes after it, and its [`CallId`] is free for another [`Command::Dial`].
+    Abandon {
+        /// The call.
+        call: CallId,
+        /// `Reason: Q.850;cause=…` of the CANCEL.
+        q850: Option<u8>,
+    },
     /// Ends an answered call. Before the ACK it waits for it, or for 32 s (RFC 3261 §15): until
     /// then news of the call goes on. A call that is not answered is refused with 480.
     Bye {
@@ -133,6 +146,48 @@ pub enum Command {
         /// What [`Endpoint::dialog_record`] gave.
         dialog: String,
     },
+}
+
+/// A call that we place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dial {
+    /// The call, named by the bridge.
+    pub call: CallId,
+    /// By which trunk; it has an [`model::Outbound`].
+    pub trunk: TrunkId,
+    /// User part of Request-URI and To, in the trunk's own format: `+390112345678`.
+    pub called: String,
+    /// Who calls, in the trunk's own format; authorized for the trunk by the bridge.
+    pub caller: String,
+    /// Shown beside the caller's number.
+    pub name: Option<String>,
+    /// Whether the caller is withheld: From is anonymous, Privacy: id (RFC 3323, RFC 3325).
+    pub withheld: bool,
+    /// Our SDP offer.
+    pub offer: Bytes,
+    /// Hops left (RFC 3261 §20.22).
+    pub max_forwards: u8,
+    /// How long one address of the trunk may stay without any answer at all before the next one is
+    /// tried (RFC 3263 §4.3); after the last one the call has failed.
+    pub patience: Duration,
+}
+
+/// Why a call that we placed came to nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The final answer, 300–699; 408 if none came, 503 if nothing could be sent (RFC 3261 §8.1.3.1).
+    pub status: u16,
+    /// Whether that answer came over the wire.
+    pub answered: bool,
+    /// Whether a provisional answer other than 100 came before.
+    pub progressed: bool,
+    /// Cause of its Reason header.
+    pub q850: Option<u8>,
+    /// Its Retry-After, seconds.
+    pub retry_after_secs: Option<u32>,
+    /// Where a 3xx leads: user parts or telephone numbers of contacts whose host is one of the
+    /// trunk's redirect hosts, best first; others are left out and counted.
+    pub contacts: Vec<String>,
 }
 
 /// An INVITE that starts a call. 100 Trying has left already.
@@ -216,6 +271,45 @@ pub enum Event {
         call: CallId,
         /// Why.
         loss: Loss,
+    },
+    /// A provisional answer came to an INVITE of ours, 100 included.
+    Progress {
+        /// The call.
+        call: CallId,
+        /// 100–199.
+        status: u16,
+        /// Its SDP: early media.
+        body: Option<Bytes>,
+    },
+    /// The first 2xx came to an INVITE of ours and was acknowledged; the dialog stands.
+    Accepted {
+        /// The call.
+        call: CallId,
+        /// The SDP answer: of the 2xx, else of the reliable provisional answer before it.
+        answer: Option<Bytes>,
+    },
+    /// An INVITE of ours came to nothing. The call is gone here.
+    Failed {
+        /// The call.
+        call: CallId,
+        /// Why.
+        failure: Box<Failure>,
+    },
+    /// A trunk that is asked by OPTIONS went down or came back.
+    Reachable {
+        /// The trunk.
+        trunk: TrunkId,
+        /// Whether calls may be placed by it.
+        up: bool,
+    },
+    /// A registration of ours changed.
+    Registered {
+        /// The trunk.
+        trunk: TrunkId,
+        /// Whether the carrier knows us now.
+        registered: bool,
+        /// Its last answer; 408 if none came.
+        status: u16,
     },
     /// The BYE of [`Command::EndOrphan`] was answered, or given up.
     OrphanEnded {
@@ -352,6 +446,8 @@ impl Endpoint {
             Command::Answer { call, body } => self.accept(call, &body, now),
             Command::AcceptOffer { call, body } => self.accept_offer(call, &body, now),
             Command::RejectOffer { call, status } => self.reject_offer(call, status, now),
+            Command::Dial(dial) => self.dial(*dial, now),
+            Command::Abandon { call, q850 } => self.abandon(call, q850, now),
             Command::Bye { call, q850 } => self.hang_up(call, q850, now),
             Command::Ping { call } => self.ping(call, now),
             Command::EndOrphan { call, dialog } => self.end_orphan(call, &dialog, now),

@@ -18,6 +18,6 @@ mod transport;
 mod trunk;
 
 pub use endpoint::{
-    Command, Counted, Endpoint, Event, Input, Invitation, Listener, Loss, Output, Settings,
-    Transmit,
+    Command, Counted, Dial, Endpoint, Event, Failure, Input, Invitation, Listener, Loss, Output,
+    Settings, Transmit,
 };

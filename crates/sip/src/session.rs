@@ -4,6 +4,7 @@ pub(crate) mod accept;
 pub(crate) mod ack;
 pub(crate) mod bye;
 pub(crate) mod cancel;
+pub(crate) mod dial;
 pub(crate) mod invite;
 pub(crate) mod options;
 pub(crate) mod reinvite;

@@ -98,6 +98,7 @@ pub(crate) mod tests {
             calls_max: None,
             loopback_media: false,
             refusal_codes: vec![],
+            outbound: None,
         }
     }
 

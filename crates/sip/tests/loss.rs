@@ -169,6 +169,11 @@ impl World {
                 | Event::Cancelled { call } => *self.ended.entry(call).or_insert(0) += 1,
                 Event::Offered { .. }
                 | Event::Alive { .. }
+                | Event::Progress { .. }
+                | Event::Accepted { .. }
+                | Event::Failed { .. }
+                | Event::Reachable { .. }
+                | Event::Registered { .. }
                 | Event::OrphanEnded { .. }
                 | Event::Counted(_) => {}
             }
@@ -281,5 +286,6 @@ fn trunk() -> Trunk {
         calls_max: None,
         loopback_media: false,
         refusal_codes: vec![],
+        outbound: None,
     }
 }

@@ -36,6 +36,7 @@ pub(crate) fn trunk() -> Trunk {
         calls_max: None,
         loopback_media: false,
         refusal_codes: Vec::new(),
+        outbound: None,
     }
 }
 

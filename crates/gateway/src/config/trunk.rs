@@ -90,6 +90,7 @@ fn trunk(
         calls_max: written.calls_max,
         loopback_media: written.loopback_media,
         refusal_codes: written.refusal_codes.into_iter().collect(),
+        outbound: None,
     })
 }
 

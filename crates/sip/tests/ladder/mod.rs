@@ -308,6 +308,17 @@ fn shown(event: &Event) -> String {
         Event::Alive { .. } => "alive".to_owned(),
         Event::HungUp { q850, .. } => format!("hung-up {}", q850.unwrap_or(0)),
         Event::Lost { loss, .. } => format!("lost {loss:?}"),
+        Event::Progress { status, body, .. } => {
+            format!("progress {status}{}", if body.is_some() { " early" } else { "" })
+        }
+        Event::Accepted { answer, .. } => {
+            format!("accepted{}", if answer.is_some() { " answer" } else { "" })
+        }
+        Event::Failed { failure, .. } => format!("failed {}", failure.status),
+        Event::Reachable { up, .. } => format!("reachable {up}"),
+        Event::Registered { registered, status, .. } => {
+            format!("registered {registered} {status}")
+        }
         Event::OrphanEnded { answered, .. } => format!("orphan-ended {answered}"),
         Event::Counted(_) => String::new(),
     }
@@ -343,6 +354,7 @@ fn trunk(name: &str, prefix: &str) -> Trunk {
         calls_max: None,
         loopback_media: false,
         refusal_codes: vec![],
+        outbound: None,
     }
 }
 

@@ -164,5 +164,6 @@ fn trunk() -> Trunk {
         calls_max: None,
         loopback_media: false,
         refusal_codes: vec![],
+        outbound: None,
     }
 }

@@ -162,7 +162,13 @@ fn check(events: &[Event]) -> Result<(), TestCaseError> {
             Event::Cancelled { call } | Event::HungUp { call, .. } | Event::Lost { call, .. } => {
                 (*call, true)
             }
-            Event::OrphanEnded { .. } | Event::Counted(_) => continue,
+            Event::Progress { .. }
+            | Event::Accepted { .. }
+            | Event::Failed { .. }
+            | Event::Reachable { .. }
+            | Event::Registered { .. }
+            | Event::OrphanEnded { .. }
+            | Event::Counted(_) => continue,
         };
         prop_assert!(!ended.contains(&call), "news of a call that is gone: {event:?}");
         if ends {
