@@ -69,6 +69,8 @@ pub(crate) enum Signal {
     Offered(Option<Bytes>),
     /// Signalling proved life.
     Alive,
+    /// The peer was asked for life; the answer proves neither life nor death.
+    Unproven,
     /// BYE came.
     HungUp(Option<u8>),
     /// The dialog ended without BYE.

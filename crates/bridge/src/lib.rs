@@ -229,6 +229,7 @@ impl Bridge {
             }
             sip::Event::Offered { call, offer } => self.step(call, Signal::Offered(offer), now),
             sip::Event::Alive { call } => self.step(call, Signal::Alive, now),
+            sip::Event::Unproven { call } => self.step(call, Signal::Unproven, now),
             sip::Event::HungUp { call, q850 } => self.step(call, Signal::HungUp(q850), now),
             sip::Event::Lost { call, loss } => self.step(call, Signal::Lost(loss), now),
             sip::Event::Progress { .. }

@@ -134,7 +134,8 @@ pub enum Command {
         /// `Reason: Q.850;cause=…`.
         q850: u8,
     },
-    /// Asks by in-dialog OPTIONS whether the peer still knows the call.
+    /// Asks the peer in the dialog whether it still knows the call: by OPTIONS, and if the answer
+    /// proves nothing by UPDATE, where its Allow lists that.
     Ping {
         /// The call.
         call: CallId,
@@ -224,7 +225,9 @@ pub enum Loss {
     Unacknowledged,
     /// The session timer ran out. A BYE has left.
     SessionExpired,
-    /// The peer answered 481 or 408, or not at all, to a request in the dialog.
+    /// The peer, or whoever answers for it, said that it does not know the call or cannot be
+    /// reached, or said nothing at all (RFC 5057 §5.1: 404, 408, 410, 416, 480–485, 502, 604). A BYE
+    /// has left, except after 481.
     PeerGone,
 }
 
@@ -253,8 +256,15 @@ pub enum Event {
         /// Their offer; `None` asks for ours.
         offer: Option<Bytes>,
     },
-    /// A session refresh without SDP, or any other request in the dialog: proof of life.
+    /// A session refresh without SDP, any other request in the dialog, or a 2xx to one of ours:
+    /// proof of life.
     Alive {
+        /// The call.
+        call: CallId,
+    },
+    /// [`Command::Ping`] was answered, but by nothing that says whether the peer knows the call:
+    /// neither proof of life nor of death (RFC 5057 §5.1).
+    Unproven {
         /// The call.
         call: CallId,
     },

@@ -199,7 +199,7 @@ impl Endpoint {
             Purpose::Orphan(call) => {
                 self.emit(Event::OrphanEnded { call, answered: answer.is_some() });
             }
-            Purpose::Ping(call) => self.pinged(call, status, now),
+            Purpose::Ping(call, way) => self.pinged((call, way), status, answer, now),
             Purpose::Refresh(call) => self.refreshed(call, status, answer, now),
         }
     }

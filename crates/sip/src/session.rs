@@ -6,6 +6,7 @@ pub(crate) mod bye;
 pub(crate) mod cancel;
 pub(crate) mod dial;
 pub(crate) mod invite;
+pub(crate) mod life;
 pub(crate) mod options;
 pub(crate) mod reinvite;
 pub(crate) mod timer;
@@ -60,8 +61,8 @@ pub(crate) struct Live {
     pub(crate) asked: Option<Renegotiation>,
     /// The session timer.
     pub(crate) clock: Option<Clock>,
-    /// Whether an OPTIONS of ours is on its way.
-    pub(crate) pinging: bool,
+    /// Whether a question for life is on its way.
+    pub(crate) asking: bool,
 }
 
 /// A 200 OK that is repeated until its ACK (RFC 3261 §13.3.1.4).

@@ -169,6 +169,7 @@ impl World {
                 | Event::Cancelled { call } => *self.ended.entry(call).or_insert(0) += 1,
                 Event::Offered { .. }
                 | Event::Alive { .. }
+                | Event::Unproven { .. }
                 | Event::Progress { .. }
                 | Event::Accepted { .. }
                 | Event::Failed { .. }

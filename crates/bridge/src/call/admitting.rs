@@ -6,7 +6,7 @@ use credits::Terms;
 use model::Instant;
 
 use crate::call::file::{File, Payer};
-use crate::call::identifying::{GRACE, fund, lost};
+use crate::call::identifying::{GRACE, fund, lost, unproven};
 use crate::call::leaving::{self, Wire};
 use crate::call::line::Line;
 use crate::call::parting::Parting;
@@ -63,6 +63,11 @@ impl Admitting {
             }
             Signal::Offered(offer) => self.line.offered(offer.as_ref(), file, turn),
             Signal::Alive => self.line.alive(now),
+            Signal::Unproven => {
+                if let Some(over) = unproven(&mut self.line, file, turn) {
+                    return over;
+                }
+            }
             Signal::Heard(at) => self.line.hears(at),
             Signal::Life(silence) => self.line.life(silence, now),
             Signal::HungUp(q850) => {

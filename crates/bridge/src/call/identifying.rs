@@ -16,6 +16,7 @@ use crate::call::file::{File, Payer};
 use crate::call::leaving::{self, Wire};
 use crate::call::line::{Confirmed, Line};
 use crate::call::parting::Parting;
+use crate::call::pulse::Hope;
 use crate::call::ringing::note_answered;
 use crate::call::seated::{JOINING, Seated};
 use crate::call::{Key, Signal, State, earlier};
@@ -115,6 +116,11 @@ impl Identifying {
             },
             Signal::Offered(offer) => self.line.offered(offer.as_ref(), file, turn),
             Signal::Alive => self.line.alive(now),
+            Signal::Unproven => {
+                if let Some(over) = unproven(&mut self.line, file, turn) {
+                    return over;
+                }
+            }
             Signal::Heard(at) => self.line.hears(at),
             Signal::Life(silence) => self.line.life(silence, now),
             Signal::HungUp(q850) => {
@@ -292,6 +298,19 @@ pub(crate) fn lost(line: &Line, loss: sip::Loss, file: &mut File, turn: &mut Tur
         }
         sip::Loss::Unacknowledged | sip::Loss::PeerGone => {
             leaving::end(Cause::PeerGone, line.last_proof(now), Wire::Told, file, turn)
+        }
+    }
+}
+
+/// Takes an answer that proves neither life nor death. Too many in a row end the call, billed to
+/// the last proof of life; the peer is told, in case it lives.
+pub(crate) fn unproven(line: &mut Line, file: &mut File, turn: &mut Turn<'_>) -> Option<State> {
+    match line.unproven() {
+        Hope::Left => None,
+        Hope::Lost => {
+            file.because("ended: no proof of life, and none by asking");
+            let last = line.last_proof(turn.now.mono);
+            Some(leaving::end(Cause::PeerGone, last, Wire::Bye, file, turn))
         }
     }
 }

@@ -131,6 +131,7 @@ impl Leaving {
             | Signal::Confirmed(_)
             | Signal::Offered(_)
             | Signal::Alive
+            | Signal::Unproven
             | Signal::HungUp(_)
             | Signal::Lost(_)
             | Signal::Digit(_)

@@ -10,7 +10,7 @@ use model::Instant;
 use model::record::Trunk;
 
 use crate::call::file::File;
-use crate::call::pulse::Pulse;
+use crate::call::pulse::{Hope, Pulse};
 use crate::output::Note;
 use crate::ports::Port;
 use crate::refusal::Refusal;
@@ -168,6 +168,11 @@ impl Line {
         self.pulse.beat(now);
     }
 
+    /// A question for life proved nothing.
+    pub(crate) fn unproven(&mut self) -> Hope {
+        self.pulse.unproven()
+    }
+
     /// The first RTP came.
     pub(crate) fn hears(&mut self, at: Instant) {
         self.heard = true;
@@ -189,7 +194,7 @@ impl Line {
     pub(crate) fn wake(&mut self, file: &File, turn: &mut Turn<'_>) {
         let limits = (turn.settings.life_limit, turn.settings.life_limit_held);
         if self.due(limits).is_some_and(|at| at <= turn.now.mono) {
-            self.pulse.ask();
+            self.pulse.ask(turn.now.mono);
             turn.sip(sip::Command::Ping { call: file.call });
         }
     }

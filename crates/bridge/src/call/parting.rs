@@ -90,6 +90,7 @@ impl Parting {
                 _,
             )
             | Signal::Cancelled
+            | Signal::Unproven
             | Signal::Digit(_)
             | Signal::Played(_)
             | Signal::Wake

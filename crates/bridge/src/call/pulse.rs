@@ -1,5 +1,6 @@
-//! Proof of life: RTP, RTCP, a session refresh, an answer to OPTIONS (charging.md, "On the leg").
-//! Lawful silence is not death: a silent leg is asked.
+//! Proof of life: RTP, RTCP, a session refresh, a 2xx to a question (charging.md, "On the leg").
+//! Lawful silence is not death: a silent leg is asked. Answers that prove nothing are borne a few
+//! times: whoever gives them may be a box on the way whose phone is dead.
 
 use std::time::Duration;
 
@@ -13,14 +14,25 @@ pub(crate) struct Pulse {
     media: Media,
 }
 
+/// What is known of the packets, and of the questions since they stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Media {
     /// Packets come.
     Flows,
-    /// None come; the peer is asked once the limit has passed since the last proof.
-    Silent,
-    /// The peer was asked.
-    Asked,
+    /// None come; the peer is asked once the limit has passed since then: the last proof, or the
+    /// last question.
+    Silent { since: Instant, unproven: u8 },
+    /// The peer was asked then.
+    Asked { at: Instant, unproven: u8 },
+}
+
+/// What is left after a question that proved nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hope {
+    /// The peer is asked again.
+    Left,
+    /// That was the last question.
+    Lost,
 }
 
 impl Pulse {
@@ -33,9 +45,8 @@ impl Pulse {
     pub(crate) fn beat(&mut self, at: Instant) {
         self.last = self.last.max(at);
         self.media = match self.media {
-            Media::Asked => Media::Silent,
             Media::Flows => Media::Flows,
-            Media::Silent => Media::Silent,
+            Media::Silent { .. } | Media::Asked { .. } => self.silent(),
         };
     }
 
@@ -44,12 +55,12 @@ impl Pulse {
         match (silence, self.media) {
             (Silence::Began { last }, Media::Flows) => {
                 self.last = self.last.max(last.unwrap_or(self.last));
-                self.media = Media::Silent;
+                self.media = self.silent();
             }
-            (Silence::Began { last }, Media::Silent | Media::Asked) => {
+            (Silence::Began { last }, Media::Silent { .. } | Media::Asked { .. }) => {
                 self.last = self.last.max(last.unwrap_or(self.last));
             }
-            (Silence::Ended, Media::Flows | Media::Silent | Media::Asked) => {
+            (Silence::Ended, Media::Flows | Media::Silent { .. } | Media::Asked { .. }) => {
                 self.last = self.last.max(now);
                 self.media = Media::Flows;
             }
@@ -59,17 +70,31 @@ impl Pulse {
     /// Returns when the peer is to be asked.
     pub(crate) fn due(&self, limit: Duration) -> Option<Instant> {
         match self.media {
-            Media::Silent => Some(self.last + limit),
-            Media::Flows | Media::Asked => None,
+            Media::Silent { since, .. } => Some(since + limit),
+            Media::Flows | Media::Asked { .. } => None,
         }
     }
 
     /// The peer is being asked.
-    pub(crate) fn ask(&mut self) {
+    pub(crate) fn ask(&mut self, now: Instant) {
         self.media = match self.media {
-            Media::Silent | Media::Asked => Media::Asked,
+            Media::Silent { unproven, .. } => Media::Asked { at: now, unproven },
+            Media::Asked { at, unproven } => Media::Asked { at, unproven },
             Media::Flows => Media::Flows,
         };
+    }
+
+    /// The question was answered, but not in a way that proves anything. If life was proved in
+    /// between it does not matter.
+    pub(crate) fn unproven(&mut self) -> Hope {
+        match self.media {
+            Media::Asked { unproven, .. } if unproven + 1 >= ROUNDS => Hope::Lost,
+            Media::Asked { at, unproven } => {
+                self.media = Media::Silent { since: at, unproven: unproven + 1 };
+                Hope::Left
+            }
+            Media::Flows | Media::Silent { .. } => Hope::Left,
+        }
     }
 
     /// Returns until when life is certain: packets may have stopped without media having told yet.
@@ -81,10 +106,18 @@ impl Pulse {
     pub(crate) fn last(&self, now: Instant) -> Instant {
         match self.media {
             Media::Flows => now,
-            Media::Silent | Media::Asked => self.last,
+            Media::Silent { .. } | Media::Asked { .. } => self.last,
         }
     }
+
+    /// No packets come since the last proof.
+    const fn silent(&self) -> Media {
+        Media::Silent { since: self.last, unproven: 0 }
+    }
 }
+
+/// So many questions in a row may come back without proof: the last of them ends the leg.
+const ROUNDS: u8 = 3;
 
 /// How long after the last packet media tells of silence, and a little.
 const UNTOLD: Duration = Duration::from_secs(6);
@@ -101,7 +134,7 @@ mod tests {
         assert_eq!(pulse.due(LIMIT), None);
         pulse.media(Silence::Began { last: Some(at(10)) }, at(15));
         assert_eq!(pulse.due(LIMIT), Some(at(30)));
-        pulse.ask();
+        pulse.ask(at(30));
         assert_eq!(pulse.due(LIMIT), None);
         pulse.beat(at(31));
         assert_eq!(pulse.due(LIMIT), Some(at(51)));
@@ -112,8 +145,50 @@ mod tests {
         let mut pulse = Pulse::start(at(0));
         pulse.media(Silence::Began { last: Some(at(10)) }, at(15));
         pulse.beat(at(25));
-        pulse.ask();
+        pulse.ask(at(45));
         assert_eq!(pulse.last(at(60)), at(25));
+    }
+
+    #[test]
+    fn a_question_that_proves_nothing_is_asked_three_times() {
+        let mut pulse = Pulse::start(at(0));
+        pulse.media(Silence::Began { last: Some(at(10)) }, at(15));
+        for asked in [30, 50] {
+            assert_eq!(pulse.due(LIMIT), Some(at(asked)));
+            pulse.ask(at(asked));
+            assert_eq!(pulse.unproven(), Hope::Left);
+        }
+        pulse.ask(at(70));
+        assert_eq!(pulse.unproven(), Hope::Lost);
+        assert_eq!((pulse.last(at(71)), pulse.certain(at(71))), (at(10), at(10)));
+    }
+
+    #[test]
+    fn a_proof_between_two_questions_begins_the_count_again() {
+        let mut pulse = Pulse::start(at(0));
+        pulse.media(Silence::Began { last: Some(at(10)) }, at(15));
+        for asked in [30, 50] {
+            pulse.ask(at(asked));
+            assert_eq!(pulse.unproven(), Hope::Left);
+        }
+        pulse.beat(at(60));
+        assert_eq!(pulse.due(LIMIT), Some(at(80)));
+        for asked in [80, 100] {
+            pulse.ask(at(asked));
+            assert_eq!(pulse.unproven(), Hope::Left);
+        }
+        pulse.ask(at(120));
+        assert_eq!(pulse.unproven(), Hope::Lost);
+    }
+
+    #[test]
+    fn an_answer_that_proves_nothing_does_not_matter_once_packets_come_again() {
+        let mut pulse = Pulse::start(at(0));
+        pulse.media(Silence::Began { last: Some(at(10)) }, at(15));
+        pulse.ask(at(30));
+        pulse.media(Silence::Ended, at(31));
+        assert_eq!(pulse.unproven(), Hope::Left);
+        assert_eq!(pulse.due(LIMIT), None);
     }
 
     #[test]

@@ -64,6 +64,7 @@ impl Ringing {
             | Signal::Confirmed(_)
             | Signal::Offered(_)
             | Signal::Alive
+            | Signal::Unproven
             | Signal::Digit(_)
             | Signal::Played(_)
             | Signal::Heard(_)

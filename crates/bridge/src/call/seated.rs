@@ -6,7 +6,7 @@ use media::Prompt;
 use model::Instant;
 
 use crate::call::file::File;
-use crate::call::identifying::lost;
+use crate::call::identifying::{lost, unproven};
 use crate::call::leaving::{self, Wire};
 use crate::call::line::{Confirmed, Line};
 use crate::call::parting::Parting;
@@ -85,6 +85,11 @@ impl Seated {
             Signal::Life(silence) => self.line.life(silence, now),
             Signal::Offered(offer) => self.line.offered(offer.as_ref(), file, turn),
             Signal::Alive => self.line.alive(now),
+            Signal::Unproven => {
+                if let Some(over) = unproven(&mut self.line, file, turn) {
+                    return over;
+                }
+            }
             Signal::Tone(tone) => self.tone(tone, file, turn),
             Signal::Digit(_) => turn.note(Note::Digit),
             Signal::HungUp(q850) => {

@@ -143,6 +143,89 @@ fn a_peer_that_answers_nothing_is_billed_to_its_last_proof() {
 }
 
 #[test]
+fn a_dead_phone_behind_a_box_that_answers_for_it_is_billed_to_its_last_proof() {
+    let mut world = World::new();
+    world.top_up("5.00");
+    let mut carrier = Carrier::invite(&mut world, "a", BOUND);
+    carrier.establish(&mut world);
+    let call = world.call();
+    world.pass(secs(12));
+    world.silence(call);
+    for asked in 1..=3 {
+        assert_eq!(world.state(call), Some("seated"), "before question {asked}");
+        world.pass(secs(20));
+        let options = world.expect("OPTIONS");
+        Carrier::reply(&mut world, &options, "503 Service Unavailable");
+    }
+    world.expect("BYE");
+    let cdr = world.cdr();
+    assert_eq!((cdr.ending.label.as_ref(), cdr.charge), ("peer_gone", money("0.12")));
+    assert!(cdr.reasons.iter().any(|reason| reason.contains("no proof of life")), "{cdr:?}");
+    world.is_at_rest();
+}
+
+#[test]
+fn a_peer_without_options_that_speaks_again_is_counted_from_there() {
+    let mut world = World::new();
+    world.top_up("9.00");
+    let mut carrier = Carrier::invite(&mut world, "a", BOUND);
+    carrier.establish(&mut world);
+    let call = world.call();
+    for _ in 0..4 {
+        world.silence(call);
+        for _ in 0..2 {
+            world.pass(secs(20));
+            let options = world.expect("OPTIONS");
+            Carrier::reply(&mut world, &options, "405 Method Not Allowed");
+        }
+        world.input(bridge::Input::Media(media::Event::Life { call, silence: Silence::Ended }));
+    }
+    assert_eq!(world.state(call), Some("seated"));
+    carrier.bye(&mut world);
+    assert_eq!(world.cdr().charge, money("1.60"));
+}
+
+#[test]
+fn a_silent_leg_without_proof_has_nothing_captured_past_its_last_one() {
+    let mut world = World::new();
+    world.top_up("9.00");
+    let mut carrier = Carrier::invite(&mut world, "a", BOUND);
+    carrier.establish(&mut world);
+    let call = world.call();
+    world.pass(secs(35));
+    world.silence(call);
+    for _ in 0..2 {
+        world.pass(secs(20));
+        let options = world.expect("OPTIONS");
+        Carrier::reply(&mut world, &options, "405 Method Not Allowed");
+    }
+    let captured = world.book.open_legs()[0].captured;
+    assert_eq!(captured, money("0.30"), "the slice that was over by the last packet");
+    world.pass(secs(20));
+    let options = world.expect("OPTIONS");
+    Carrier::reply(&mut world, &options, "405 Method Not Allowed");
+    assert_eq!(world.cdr().charge, money("0.35"));
+    world.is_at_rest();
+}
+
+#[test]
+fn a_caller_who_keys_nothing_in_and_proves_nothing_is_gone_too() {
+    let mut world = World::set(provision::standard(), provision::trunk(), |settings| {
+        settings.unpaid_limit = secs(600);
+    });
+    let mut carrier = Carrier::invite(&mut world, "a", SHARED);
+    carrier.establish(&mut world);
+    world.silence(world.call());
+    for _ in 0..3 {
+        world.pass(secs(20));
+        let options = world.expect("OPTIONS");
+        Carrier::reply(&mut world, &options, "501 Not Implemented");
+    }
+    world.expect("BYE");
+    assert_eq!(world.cdr().ending.label, "peer_gone");
+}
+
+#[test]
 fn a_held_peer_may_be_silent_for_five_minutes() {
     let mut world = World::new();
     world.top_up("9.00");

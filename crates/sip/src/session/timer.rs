@@ -8,6 +8,8 @@ use crate::answer::Question;
 use crate::endpoint::{Endpoint, Event, Loss};
 use crate::message::wire::{Lines, Value};
 use crate::message::{Message, Method, Name, Request, header};
+use crate::session::Phase;
+use crate::session::life::Sign;
 use crate::timers::Alarm;
 use crate::transaction::client::Purpose;
 use crate::transport::Flow;
@@ -77,8 +79,7 @@ impl Terms {
             Refresher::Peer => "uac",
             Refresher::Us => "uas",
         };
-        let value = Value::shown(format_args!("{interval};refresher={who}"));
-        lines.push("Session-Expires", &value);
+        lines.append(&session_expires(interval, who));
         if supported && refresher == Refresher::Peer {
             lines.push("Require", &Value::fixed("timer"));
         }
@@ -91,6 +92,11 @@ impl Terms {
             Self::Timed { interval, refresher, .. } => Some(Clock::new(interval, refresher, now)),
         }
     }
+}
+
+fn session_expires(interval: u32, refresher: &str) -> Lines {
+    let value = Value::shown(format_args!("{interval};refresher={refresher}"));
+    Lines::default().with("Session-Expires", &value)
 }
 
 /// The `Min-SE` line of a 422.
@@ -121,6 +127,15 @@ impl Clock {
                 Self { interval, refresher, refresh: Some(now + whole / 2), expires: now + whole }
             }
         }
+    }
+
+    /// Returns the field with which a request of ours keeps it.
+    fn line(&self) -> Lines {
+        let who = match self.refresher {
+            Refresher::Us => "uac",
+            Refresher::Peer => "uas",
+        };
+        session_expires(self.interval, who)
     }
 
     fn due(&self) -> Instant {
@@ -156,12 +171,11 @@ impl Endpoint {
     fn refresh(&mut self, call: CallId, interval: u32, now: Instant) {
         let Some(flow) = self.calls.get(&call).map(|call| call.dialog.flow) else { return };
         let mut extra = self.words.offer(flow.listener);
-        let expires = Value::shown(format_args!("{interval};refresher=uac"));
-        extra.push("Session-Expires", &expires);
+        extra.append(&session_expires(interval, "uac"));
         self.ask_inside(call, Method::Update, Purpose::Refresh(call), &extra, now);
     }
 
-    /// Sends a request in a call's dialog.
+    /// Sends a request in a call's dialog; returns whether it left.
     pub(crate) fn ask_inside(
         &mut self,
         id: CallId,
@@ -169,18 +183,21 @@ impl Endpoint {
         purpose: Purpose,
         extra: &Lines,
         now: Instant,
-    ) {
-        let Some(mut call) = self.calls.remove(&id) else { return };
+    ) -> bool {
+        let Some(mut call) = self.calls.remove(&id) else { return false };
         let peer = self.destination(call.trunk, &call.dialog);
         let flow = Flow { peer, ..call.dialog.flow };
         let question = Question { method, purpose, trunk: Some(call.trunk), flow };
-        if let Some(draft) = call.dialog.draft(method.name()) {
+        let draft = call.dialog.draft(method.name());
+        let leaves = draft.is_some();
+        if let Some(draft) = draft {
             self.ask(question, &draft, extra, now);
         }
         self.calls.insert(id, call);
+        leaves
     }
 
-    /// The answer to our UPDATE: only 481 and 408 end a call (RFC 4028 §10).
+    /// The answer to our UPDATE. One that is about the request alone is tried again.
     pub(crate) fn refreshed(
         &mut self,
         call: CallId,
@@ -188,54 +205,53 @@ impl Endpoint {
         answer: Option<&Message<'_>>,
         now: Instant,
     ) {
+        self.learn_update(call, (Method::Update, status), answer);
         let Some(clock) = self.live_mut(call).and_then(|live| live.clock.clone()) else { return };
         let least = answer.and_then(|answer| answer.first(Name::MinSe)).and_then(header::seconds);
         let least = least.map_or(0, |(secs, _)| secs);
-        match status {
-            408 | 481 => return self.lose_peer(call, status, now),
-            200..=299 => {
-                let agreed = answer.and_then(|answer| answer.first(Name::SessionExpires));
-                let (interval, rest) =
-                    agreed.and_then(header::seconds).unwrap_or((clock.interval, ""));
-                let interval = interval.max(limits::MIN_SE_SECS);
-                let who = header::parameter(rest, "refresher");
-                let theirs = who.is_some_and(|who| who.eq_ignore_ascii_case("uas"));
-                let refresher = if theirs { Refresher::Peer } else { Refresher::Us };
-                self.wind(call, Some(Clock::new(interval, refresher, now)));
+        match Sign::read(status) {
+            Sign::Gone => self.lose_peer(call, status, now),
+            Sign::Alive => {
+                self.rewind(call, answer, now);
+                self.emit(Event::Alive { call });
             }
-            422 if least > clock.interval => {
+            Sign::Nothing if status == 422 && least > clock.interval => {
                 self.wind(call, Some(Clock { interval: least, refresh: Some(now), ..clock }));
             }
-            _ => {
+            Sign::Nothing => {
                 let rest = clock.expires.since(now) / 2;
                 let refresh = (rest > Duration::from_secs(1)).then_some(now + rest);
                 self.wind(call, Some(Clock { refresh, ..clock }));
             }
         }
-        self.emit(Event::Alive { call });
     }
 
-    /// Asks by OPTIONS whether the peer still knows the call.
-    pub(crate) fn ping(&mut self, call: CallId, now: Instant) {
-        let Some(live) = self.live_mut(call) else { return };
-        if !std::mem::replace(&mut live.pinging, true) {
-            let Some(flow) = self.calls.get(&call).map(|call| call.dialog.flow) else { return };
-            let extra = self.words.offer(flow.listener);
-            self.ask_inside(call, Method::Options, Purpose::Ping(call), &extra, now);
+    /// Winds the session timer by the 2xx to an UPDATE of ours (RFC 4028 §7.2).
+    pub(crate) fn rewind(&mut self, call: CallId, answer: Option<&Message<'_>>, now: Instant) {
+        let before = self.live_mut(call).and_then(|live| live.clock.as_ref());
+        let before = before.map(|clock| (clock.interval, ""));
+        let agreed = answer.and_then(|answer| answer.first(Name::SessionExpires));
+        let Some((interval, rest)) = agreed.and_then(header::seconds).or(before) else { return };
+        let interval = interval.max(limits::MIN_SE_SECS);
+        let who = header::parameter(rest, "refresher");
+        let theirs = who.is_some_and(|who| who.eq_ignore_ascii_case("uas"));
+        let refresher = if theirs { Refresher::Peer } else { Refresher::Us };
+        self.wind(call, Some(Clock::new(interval, refresher, now)));
+    }
+
+    /// Returns the field of an UPDATE that leaves the session timer as it is; `None` while a refresh
+    /// is on its way, which a second UPDATE must not meet (RFC 3311 §5.2).
+    pub(crate) fn kept_terms(&self, call: CallId) -> Option<Lines> {
+        let Phase::Live(live) = &self.calls.get(&call)?.phase else { return None };
+        match &live.clock {
+            None => Some(Lines::default()),
+            Some(Clock { refresher: Refresher::Us, refresh: None, .. }) => None,
+            Some(clock) => Some(clock.line()),
         }
     }
 
-    /// The answer to our OPTIONS.
-    pub(crate) fn pinged(&mut self, call: CallId, status: u16, now: Instant) {
-        let Some(live) = self.live_mut(call) else { return };
-        live.pinging = false;
-        match status {
-            408 | 481 => self.lose_peer(call, status, now),
-            _ => self.emit(Event::Alive { call }),
-        }
-    }
-
-    fn lose_peer(&mut self, call: CallId, status: u16, now: Instant) {
+    /// Ends a call whose peer has said, or by its silence shown, that it is gone.
+    pub(crate) fn lose_peer(&mut self, call: CallId, status: u16, now: Instant) {
         if status == 481 {
             // It has no dialog that a BYE could end.
             if let Some(gone) = self.remove(call) {

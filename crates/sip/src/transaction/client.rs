@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use model::{CallId, Instant, TrunkId, limits};
 
+use crate::session::life::Way;
 use crate::transaction::{Key, Row, Step};
 use crate::transport::Flow;
 
@@ -15,8 +16,8 @@ pub(crate) enum Purpose {
     Bye,
     /// The BYE of an earlier process's dialog.
     Orphan(CallId),
-    /// An OPTIONS in the dialog.
-    Ping(CallId),
+    /// A question for life in the dialog.
+    Ping(CallId, Way),
     /// An UPDATE that refreshes the session.
     Refresh(CallId),
 }

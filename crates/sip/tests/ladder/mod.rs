@@ -306,6 +306,7 @@ fn shown(event: &Event) -> String {
             if offer.is_some() { "offered offer" } else { "offered late" }.to_owned()
         }
         Event::Alive { .. } => "alive".to_owned(),
+        Event::Unproven { .. } => "unproven".to_owned(),
         Event::HungUp { q850, .. } => format!("hung-up {}", q850.unwrap_or(0)),
         Event::Lost { loss, .. } => format!("lost {loss:?}"),
         Event::Progress { status, body, .. } => {

@@ -156,9 +156,10 @@ fn check(events: &[Event]) -> Result<(), TestCaseError> {
     for event in events {
         let (call, ends) = match event {
             Event::Invited(invitation) => (invitation.call, false),
-            Event::Confirmed { call, .. } | Event::Offered { call, .. } | Event::Alive { call } => {
-                (*call, false)
-            }
+            Event::Confirmed { call, .. }
+            | Event::Offered { call, .. }
+            | Event::Alive { call }
+            | Event::Unproven { call } => (*call, false),
             Event::Cancelled { call } | Event::HungUp { call, .. } | Event::Lost { call, .. } => {
                 (*call, true)
             }
