@@ -402,7 +402,7 @@ impl World {
                     }
                     self.keeper.ask(request, self.now);
                 }
-                Output::Media(command) => {
+                Output::Media { shard: _, command } => {
                     match &command {
                         media::Command::Open { call, port, .. } => {
                             node.legs.insert(*port, *call);
@@ -417,7 +417,9 @@ impl World {
                         | media::Command::Play { .. }
                         | media::Command::Hush { .. }
                         | media::Command::Unseat { .. }
-                        | media::Command::Fund { .. } => {}
+                        | media::Command::Fund { .. }
+                        | media::Command::Release { .. }
+                        | media::Command::Expect { .. } => {}
                     }
                     node.worker.command(command, Instant { micros: self.now });
                 }

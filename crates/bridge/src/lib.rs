@@ -21,6 +21,7 @@ pub mod refusal;
 #[cfg(test)]
 mod sample;
 pub mod settings;
+mod shards;
 mod steps;
 mod turn;
 pub mod view;
@@ -47,6 +48,7 @@ use crate::conference::Conferences;
 use crate::desk::Desk;
 use crate::gate::Gate;
 use crate::ports::Ports;
+use crate::shards::Shards;
 
 /// What a moment is for. Alarms that nothing waits for any more wake for nothing, harmlessly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,6 +75,7 @@ pub struct Bridge {
     accounts: Accounts,
     gate: Gate,
     ports: Ports,
+    shards: Shards,
     desk: Desk,
     alarms: BTreeSet<(Instant, Alarm)>,
     closing: Closing,
@@ -104,6 +107,7 @@ impl Bridge {
         Self {
             endpoint: sip::Endpoint::new(settings.sip.clone()),
             chance: ChaCha8Rng::from_seed(settings.seed),
+            shards: Shards::new(settings.shards),
             settings,
             directory: Arc::new(Directory::default()),
             calls: BTreeMap::new(),
@@ -257,6 +261,7 @@ impl Bridge {
             }
             media::Event::Closed { call, port, stats } => {
                 self.ports.rest(port, now.mono);
+                self.shards.forget(call);
                 self.step(call, Signal::Closed(stats), now);
             }
         }

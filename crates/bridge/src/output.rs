@@ -25,8 +25,13 @@ pub enum Output {
     Transmit(sip::Transmit),
     /// Ask the store.
     Store(StoreRequest),
-    /// Tell the media plane.
-    Media(media::Command),
+    /// Tell one worker of the media plane. What is told to one of them is told in order.
+    Media {
+        /// Which.
+        shard: media::ShardId,
+        /// What.
+        command: media::Command,
+    },
     /// Count this.
     Note(Note),
     /// Draining is over: no call lives and nothing is owed by the store.

@@ -136,6 +136,7 @@ pub(crate) fn settings() -> Settings {
         },
         prompts: Arc::new(LibraryBuilder::embedded().unwrap().build().unwrap()),
         calls_max: 10,
+        shards: 1,
         slice_secs: 30,
         roll_ahead: secs(15),
         unpaid_limit: secs(90),

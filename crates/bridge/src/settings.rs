@@ -19,6 +19,8 @@ pub struct Settings {
     pub prompts: Arc<Library>,
     /// Most live calls.
     pub calls_max: usize,
+    /// Workers of the media plane; at least one.
+    pub shards: u8,
     /// Slice aimed at while credit is plenty, seconds (30–60).
     pub slice_secs: u32,
     /// How long before the end of paid time the next slice is asked for (15 s).

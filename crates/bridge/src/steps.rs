@@ -212,6 +212,7 @@ impl Bridge {
         let trunk = call.file.trunk.id;
         if matches!(call.state, State::Over) {
             self.calls.remove(&id);
+            self.shards.forget(id);
         }
         if let (true, false, Some(host)) = (after.live, before.placed, &host) {
             self.conferences.keep(host.meeting.id, id);
@@ -236,7 +237,7 @@ impl Bridge {
     fn carry_out(&mut self, id: CallId, effect: Effect, now: Now) {
         match effect {
             Effect::Sip(command) => self.order(command, now),
-            Effect::Media(command) => self.outputs.push_back(Output::Media(command)),
+            Effect::Media(command) => self.address(id, command),
             Effect::Note(note) => self.outputs.push_back(Output::Note(note)),
             Effect::Enter => {
                 let host = self.calls.get(&id).and_then(|call| call.file.host.clone());
@@ -262,6 +263,14 @@ impl Bridge {
                 self.outputs.extend(request.map(Output::Store));
             }
         }
+    }
+
+    /// Sends a command to the worker that serves the leg, or is to serve it.
+    fn address(&mut self, id: CallId, command: media::Command) {
+        let host = self.calls.get(&id).and_then(|call| call.file.host.as_ref());
+        let meeting = host.map(|host| host.meeting.id);
+        let routed = self.shards.route(command, meeting).into_iter();
+        self.outputs.extend(routed.map(|(shard, command)| Output::Media { shard, command }));
     }
 
     fn sound(&mut self, tone: Option<Prompt>, to: Vec<CallId>) {
@@ -397,8 +406,7 @@ mod tests {
         assert!(outputs.iter().any(ended), "{outputs:?}");
         let settled = |output: &Output| matches!(output, Output::Store(request) if matches!(request.command, Command::Release { .. }));
         assert!(outputs.iter().any(settled), "the call is settled");
-        let closed =
-            |output: &Output| *output == Output::Media(media::Command::Close { call: one });
+        let closed = |output: &Output| matches!(output, Output::Media { command: media::Command::Close { call }, .. } if *call == one);
         assert!(outputs.iter().any(closed), "its media is closed");
         let live: Vec<CallId> = bridge.live(now()).iter().map(|live| live.call).collect();
         assert_eq!(live, [other]);
@@ -440,7 +448,7 @@ mod tests {
             Output::Note(_)
             | Output::Transmit(_)
             | Output::Store(_)
-            | Output::Media(_)
+            | Output::Media { .. }
             | Output::Drained => None,
         });
         (began.expect("a call began"), outputs)

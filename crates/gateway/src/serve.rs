@@ -267,6 +267,7 @@ impl Parts {
             sip,
             prompts: Arc::clone(&self.library),
             calls_max: config.node.calls_max,
+            shards: 1,
             slice_secs: config.charging.slice_secs,
             roll_ahead: config.charging.roll_ahead,
             unpaid_limit: config.charging.unpaid_limit,

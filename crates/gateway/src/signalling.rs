@@ -169,7 +169,7 @@ impl Signalling {
             match output {
                 Output::Transmit(transmit) => self.transmit(transmit),
                 Output::Store(request) => self.ask(request),
-                Output::Media(command) => {
+                Output::Media { shard: _, command } => {
                     let taken = self.media.command(command);
                     assert!(taken, "the media thread lives as long as the loop");
                 }

@@ -11,6 +11,11 @@ use crate::prompt::Prompt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PortId(pub u16);
 
+/// One of the workers that share the media plane's legs, by its place among them. Legs of one room
+/// are on one worker.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ShardId(pub u8);
+
 /// A G.711 law.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Codec {
@@ -123,11 +128,42 @@ pub enum Command {
         /// The leg.
         call: CallId,
     },
+    /// Gives the leg to another worker, after the next tick. That one is told by
+    /// [`Command::Expect`]; everything else about the leg goes there too from now on.
+    Release {
+        /// The leg.
+        call: CallId,
+        /// To whom.
+        to: ShardId,
+    },
+    /// Announces a leg that another worker releases. What is said about it before it is there is
+    /// done when it comes.
+    Expect {
+        /// The leg.
+        call: CallId,
+    },
 }
 
 impl Command {
     /// Most prompts in one [`Command::Play`].
     pub const PROMPTS: usize = 16;
+
+    /// Returns the leg that it is about.
+    #[must_use]
+    pub const fn call(&self) -> CallId {
+        match self {
+            Self::Open { call, .. }
+            | Self::Update { call, .. }
+            | Self::Play { call, .. }
+            | Self::Hush { call }
+            | Self::Seat { call, .. }
+            | Self::Unseat { call }
+            | Self::Fund { call, .. }
+            | Self::Close { call }
+            | Self::Release { call, .. }
+            | Self::Expect { call } => *call,
+        }
+    }
 }
 
 /// Whether a leg shows signs of life.

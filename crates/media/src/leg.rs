@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use model::{CallId, Instant};
+use model::{CallId, Instant, limits};
 
 use crate::batch::Batch;
 use crate::codec::g711;
@@ -54,6 +54,10 @@ pub(crate) struct Leg {
     pub(crate) playback: Option<Playback>,
     funded: Option<Instant>,
     cut: bool,
+    /// The last tick that another worker did for it.
+    served: u64,
+    /// Since when it was served by nobody, if ticks were missed on the way to this worker.
+    unserved: Option<Instant>,
     /// The last sign of life, or the opening before there was one.
     alive: Instant,
     /// Whether a valid packet ever came, RTP or RTCP.
@@ -87,6 +91,8 @@ impl Leg {
             playback: None,
             funded: None,
             cut: false,
+            served: 0,
+            unserved: None,
             alive: now,
             lived: false,
             silent: false,
@@ -110,6 +116,24 @@ impl Leg {
     pub(crate) fn fund(&mut self, until: Instant) {
         self.cut &= self.funded.is_some_and(|before| until <= before);
         self.funded = Some(until);
+    }
+
+    /// Comes from another worker, which did the tick `served` for it as its last one, at `at`, to
+    /// one that has done the tick `done`. Ticks that neither did pass unsent; those that this one
+    /// has yet to do are not done twice.
+    pub(crate) fn arrive(&mut self, (served, at): (u64, Instant), done: u64) {
+        self.served = served;
+        for _ in served..done {
+            self.sender.skip();
+        }
+        if served < done {
+            self.unserved = Some(at + limits::TICK);
+        }
+    }
+
+    /// Whether another worker did that tick for it.
+    pub(crate) const fn was_served(&self, tick: u64) -> bool {
+        tick <= self.served
     }
 
     pub(crate) fn stats(&self) -> LegStats {
@@ -184,6 +208,7 @@ impl Leg {
     /// tick into its room.
     pub(crate) fn hear(&mut self, room: Option<&mut Room>, now: Instant, news: &mut News) {
         self.speaks = false;
+        let silent_from = self.unserved.take().unwrap_or(now);
         if self.cut {
             return;
         }
@@ -192,7 +217,8 @@ impl Leg {
         {
             self.cut = true;
             self.playback = None;
-            news.answer(Event::Cut { call: self.call, at: now, overrun: now.since(until) });
+            let overrun = silent_from.since(until);
+            news.answer(Event::Cut { call: self.call, at: now, overrun });
             return;
         }
         if !self.silent && now.since(self.alive) >= SILENCE {

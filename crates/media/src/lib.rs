@@ -6,6 +6,7 @@ mod codec;
 pub mod command;
 mod control;
 mod digits;
+mod handover;
 mod jitter;
 mod leg;
 pub mod mix;
@@ -21,6 +22,7 @@ mod sender;
 mod source;
 pub mod worker;
 
-pub use command::{Command, Direction, Event, Flow, LegStats, PortId, Silence};
+pub use command::{Command, Direction, Event, Flow, LegStats, PortId, ShardId, Silence};
+pub use handover::Handover;
 pub use prompt::{Library, LibraryBuilder, Prompt};
 pub use worker::{Batch, Outgoing, Worker};

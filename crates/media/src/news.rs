@@ -42,6 +42,11 @@ impl News {
         self.queue.pop_front()
     }
 
+    /// Whether nothing waits to be taken.
+    pub(crate) fn is_told(&self) -> bool {
+        self.queue.is_empty()
+    }
+
     /// Events dropped because nobody took them.
     pub(crate) fn dropped(&self) -> u64 {
         self.dropped

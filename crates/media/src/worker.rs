@@ -1,6 +1,6 @@
 //! One shard of the media plane: it receives datagrams, mixes on the tick and says what to send.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,8 +11,9 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use slab::Slab;
 
 pub use crate::batch::{Batch, Outgoing};
-use crate::command::{Command, Event, LegStats, PortId};
+use crate::command::{Command, Event, LegStats, PortId, ShardId};
 use crate::control::Route;
+use crate::handover::{Expected, Handover};
 use crate::leg::{Leg, Opening};
 use crate::news::News;
 use crate::playback::Playback;
@@ -35,6 +36,10 @@ pub struct Worker {
     by_call: HashMap<CallId, usize>,
     by_meeting: HashMap<MeetingId, usize>,
     by_port: Vec<usize>,
+    /// Legs that are given away after the next tick.
+    leaving: VecDeque<(CallId, ShardId)>,
+    /// Legs that come from other workers.
+    expected: Expected,
     chance: ChaCha20Rng,
     news: News,
     ticks: u64,
@@ -56,6 +61,8 @@ impl Worker {
             by_call: HashMap::with_capacity(legs),
             by_meeting: HashMap::with_capacity(legs),
             by_port: vec![FREE; ports],
+            leaving: VecDeque::with_capacity(legs),
+            expected: Expected::default(),
             chance: ChaCha20Rng::from_seed(seed),
             news: News::with_capacity(legs),
             ticks: 0,
@@ -68,26 +75,8 @@ impl Worker {
     /// (the worker is full, the port is unknown or taken, the call is open) opens nothing; unless
     /// the call or the port is in use it is answered by [`Event::Closed`].
     pub fn command(&mut self, command: Command, now: Instant) {
-        match command {
-            Command::Open { call, port, flow, language, ssrc } => {
-                let ticked = self.ticked.unwrap_or(now);
-                let chance =
-                    u128::from(self.chance.next_u64()) << 64 | u128::from(self.chance.next_u64());
-                self.open(Opening { call, port, flow, language, ssrc, chance, ticked }, now);
-            }
-            Command::Update { call, flow } => self.with(call, |leg| leg.update(flow)),
-            Command::Play { call, prompts, token, barge_in, over_room } => self.with(call, |leg| {
-                leg.playback = Some(Playback::new(&prompts, token, barge_in, over_room));
-            }),
-            Command::Hush { call } => self.with(call, |leg| leg.playback = None),
-            Command::Seat { call, room } => self.seat(call, room),
-            Command::Unseat { call } => {
-                if let Some(&at) = self.by_call.get(&call) {
-                    self.unseat(at);
-                }
-            }
-            Command::Fund { call, until } => self.with(call, |leg| leg.fund(until)),
-            Command::Close { call } => self.close(call),
+        if let Some(command) = self.expected.keep(command) {
+            self.obey(command, now);
         }
     }
 
@@ -113,6 +102,26 @@ impl Worker {
         }
     }
 
+    /// Takes over a leg that another worker has released. It is served from the next tick on, unless
+    /// its old worker did that one already. A leg always finds a place.
+    pub fn adopt(&mut self, handover: Handover, now: Instant) {
+        let Handover { call, leg, tick, ticked, to: _ } = handover;
+        let is_there = leg.is_some();
+        if let Some(mut leg) = leg {
+            leg.arrive((tick, ticked), self.ticks);
+            self.place(*leg);
+        }
+        for command in self.expected.arrived(call, is_there) {
+            self.command(command, now);
+        }
+    }
+
+    /// Lets ticks pass that nobody does. Workers that share a plane's legs count the same ticks, so
+    /// that no tick of a leg is left out or done twice when it moves.
+    pub const fn leave_out(&mut self, ticks: u64) {
+        self.ticks += ticks;
+    }
+
     /// Mixes 20 ms, those from `now` on, and adds what is to be sent to `out`.
     pub fn tick(&mut self, now: Instant, out: &mut Batch) {
         out.reserve(self.most);
@@ -121,6 +130,9 @@ impl Worker {
         self.bury(now, out);
         for &at in &self.live {
             let leg = &mut self.legs[at];
+            if leg.was_served(self.ticks) {
+                continue;
+            }
             let mut room = leg.room.map(|room| &mut self.rooms[room]);
             if let Some(room) = &mut room {
                 room.begin(self.ticks);
@@ -129,6 +141,9 @@ impl Worker {
         }
         for &at in &self.live {
             let leg = &mut self.legs[at];
+            if leg.was_served(self.ticks) {
+                continue;
+            }
             let room = leg.room.map(|room| &mut self.rooms[room]);
             leg.speak(room, &self.library, now, out, &mut self.news);
         }
@@ -138,6 +153,19 @@ impl Worker {
     #[must_use]
     pub fn poll_event(&mut self) -> Option<Event> {
         self.news.next()
+    }
+
+    /// Returns the next leg that is given away, to be adopted by the worker that it names. Ask after
+    /// a tick and after its events were taken: no news of a leg overtakes older news of it.
+    #[must_use]
+    pub fn poll_handover(&mut self) -> Option<Handover> {
+        if !self.news.is_told() {
+            return None;
+        }
+        let (call, to) = self.leaving.pop_front()?;
+        let ticked = self.ticked.unwrap_or(Instant::START);
+        let leg = self.take_out(call).map(Box::new);
+        Some(Handover { to, call, leg, tick: self.ticks, ticked })
     }
 
     /// Returns the ports that have a leg, for the shell to receive on.
@@ -169,6 +197,32 @@ impl Worker {
         self.news.dropped()
     }
 
+    fn obey(&mut self, command: Command, now: Instant) {
+        match command {
+            Command::Open { call, port, flow, language, ssrc } => {
+                let ticked = self.ticked.unwrap_or(now);
+                let chance =
+                    u128::from(self.chance.next_u64()) << 64 | u128::from(self.chance.next_u64());
+                self.open(Opening { call, port, flow, language, ssrc, chance, ticked }, now);
+            }
+            Command::Update { call, flow } => self.with(call, |leg| leg.update(flow)),
+            Command::Play { call, prompts, token, barge_in, over_room } => self.with(call, |leg| {
+                leg.playback = Some(Playback::new(&prompts, token, barge_in, over_room));
+            }),
+            Command::Hush { call } => self.with(call, |leg| leg.playback = None),
+            Command::Seat { call, room } => self.seat(call, room),
+            Command::Unseat { call } => {
+                if let Some(&at) = self.by_call.get(&call) {
+                    self.unseat(at);
+                }
+            }
+            Command::Fund { call, until } => self.with(call, |leg| leg.fund(until)),
+            Command::Close { call } => self.close(call),
+            Command::Release { call, to } => self.leaving.push_back((call, to)),
+            Command::Expect { call } => self.expect(call),
+        }
+    }
+
     fn with(&mut self, call: CallId, act: impl FnOnce(&mut Leg)) {
         if let Some(&at) = self.by_call.get(&call) {
             act(&mut self.legs[at]);
@@ -185,10 +239,37 @@ impl Worker {
             self.news.answer(Event::Closed { call, port, stats: LegStats::default() });
             return;
         }
-        let at = self.legs.insert(Leg::open(opening, now));
+        self.place(Leg::open(opening, now));
+    }
+
+    fn place(&mut self, leg: Leg) {
+        let (call, port) = (leg.call, usize::from(leg.port.0));
+        let at = self.legs.insert(leg);
         self.live.push(at);
         self.by_call.insert(call, at);
-        self.by_port[usize::from(port.0)] = at;
+        self.by_port[port] = at;
+    }
+
+    /// Takes a leg out of everything; one that is closing stays to be closed.
+    fn take_out(&mut self, call: CallId) -> Option<Leg> {
+        let at = *self.by_call.get(&call)?;
+        if self.legs[at].closing {
+            return None;
+        }
+        self.unseat(at);
+        self.live.retain(|&live| live != at);
+        let leg = self.legs.remove(at);
+        self.by_call.remove(&call);
+        self.by_port[usize::from(leg.port.0)] = FREE;
+        Some(leg)
+    }
+
+    /// Announces a leg, unless it came before its announcement.
+    fn expect(&mut self, call: CallId) {
+        let is_leaving = self.leaving.iter().any(|(leaving, _)| *leaving == call);
+        if is_leaving || !self.by_call.contains_key(&call) {
+            self.expected.announce(call);
+        }
     }
 
     fn close(&mut self, call: CallId) {

@@ -292,7 +292,7 @@ impl World {
                     self.sent.push_back(String::from_utf8(transmit.payload.to_vec()).unwrap());
                 }
                 Output::Store(request) => self.ask(request),
-                Output::Media(command) => self.command(command),
+                Output::Media { shard: _, command } => self.command(command),
                 Output::Note(note) => self.notes.push(note),
                 Output::Drained => self.drained = true,
             }
@@ -338,7 +338,9 @@ impl World {
             | media::Command::Play { .. }
             | media::Command::Hush { .. }
             | media::Command::Seat { .. }
-            | media::Command::Unseat { .. } => {}
+            | media::Command::Unseat { .. }
+            | media::Command::Release { .. }
+            | media::Command::Expect { .. } => {}
         }
         self.media.push(command);
     }
@@ -367,6 +369,7 @@ fn settings() -> Settings {
         },
         prompts: Arc::new(LibraryBuilder::embedded().unwrap().build().unwrap()),
         calls_max: 100,
+        shards: 1,
         slice_secs: 30,
         roll_ahead: secs(15),
         unpaid_limit: secs(90),
