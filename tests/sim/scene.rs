@@ -189,6 +189,7 @@ fn number(did: &str, number_type: NumberType, bound_to: Option<&str>) -> Service
         bound_to: bound_to.map(MeetingId::from_name),
         country: "IT".into(),
         language: "en-US".into(),
+        is_default: false,
     }
 }
 

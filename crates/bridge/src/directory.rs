@@ -1,13 +1,13 @@
 //! What is provisioned, indexed for admission. Immutable; replaced whole.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use model::record::{
     Meeting, NumberType, NumberingPlan, Organization, Provision, ServiceNumber, TariffRow, Trunk,
     User, normalize,
 };
-use model::{Currency, Did, MeetingId, OrganizationId, Pin, Rate, TrunkId};
+use model::{Currency, Did, MeetingId, OrganizationId, Outbound, Pin, Rate, TrunkId};
 
 /// Why a provision cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -57,6 +57,10 @@ pub struct Directory {
     revision: u64,
     trunks: BTreeMap<TrunkId, Arc<Trunk>>,
     numbers: HashMap<Did, Arc<ServiceNumber>>,
+    /// The bridge's default number.
+    default_number: Option<Did>,
+    /// Toll numbers of one organization alone, in order.
+    own_toll: BTreeMap<OrganizationId, BTreeSet<Did>>,
     meetings: BTreeMap<MeetingId, Arc<Hosted>>,
     conference_ids: HashMap<Pin, MeetingId>,
     /// Longest conference ID of each organization, and of all.
@@ -108,6 +112,19 @@ impl Directory {
     #[must_use]
     pub fn trunk(&self, id: TrunkId) -> Option<Arc<Trunk>> {
         self.trunks.get(&id).cloned()
+    }
+
+    /// Returns the trunks that calls of ours may leave by, by id.
+    pub fn ways_out(&self) -> impl Iterator<Item = (&Arc<Trunk>, &Outbound)> {
+        self.trunks.values().filter_map(|trunk| Some((trunk, trunk.outbound.as_ref()?)))
+    }
+
+    /// Returns the numbers that calls of an organization may show, best first: the bridge's default
+    /// number, then the toll numbers that are the organization's alone (domain.md §7.9).
+    #[must_use]
+    pub fn callers(&self, organization: OrganizationId) -> Vec<Did> {
+        let own = self.own_toll.get(&organization).into_iter().flatten();
+        self.default_number.iter().chain(own).cloned().collect()
     }
 
     /// Finds the service number that was dialled: a local string as it is, else read by the plan.
@@ -218,6 +235,20 @@ impl Directory {
                 return Err(dangling(what, "a meeting of its organization"));
             }
         }
+        if number.number_type == NumberType::Toll {
+            match number.dedicated_to {
+                Some(owner) => {
+                    self.own_toll.entry(owner).or_default().insert(number.did.clone());
+                }
+                None if number.is_default => {
+                    once(
+                        self.default_number.replace(number.did.clone()),
+                        "the default number".into(),
+                    )?;
+                }
+                None => {}
+            }
+        }
         once(self.numbers.insert(number.did.clone(), Arc::new(number)), what)
     }
 
@@ -276,6 +307,7 @@ mod tests {
         let mut provision = sample::provision();
         provision.numbers.push(ServiceNumber {
             did: "7042".parse().unwrap(),
+            is_default: false,
             ..sample::number(NumberType::Toll)
         });
         let directory = Directory::new(provision, vec![sample::trunk()]).unwrap();

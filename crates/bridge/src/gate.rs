@@ -5,16 +5,13 @@ use std::collections::BTreeMap;
 use model::record::Trunk;
 use model::{Instant, TrunkId};
 
+use crate::bucket::Bucket;
 use crate::refusal::Refusal;
-
-/// One token in millionths, so that a bucket fills exactly with microseconds.
-const TOKEN: u64 = 1_000_000;
 
 #[derive(Debug, Default)]
 struct Use {
     live: u32,
-    tokens: u64,
-    filled: Option<Instant>,
+    rate: Bucket,
 }
 
 /// Every trunk's use; bounded by the number of trunks ever configured.
@@ -28,12 +25,8 @@ impl Gate {
     /// that holds one second's worth.
     pub(crate) fn enter(&mut self, trunk: &Trunk, now: Instant) -> Result<(), Refusal> {
         let used = self.trunks.entry(trunk.id).or_default();
-        if let Some(rate) = trunk.calls_per_second {
-            let full = u64::from(rate) * TOKEN;
-            let since = used.filled.map_or(u64::MAX, |at| now.micros.saturating_sub(at.micros));
-            used.tokens = used.tokens.saturating_add(since.saturating_mul(rate.into())).min(full);
-            used.filled = Some(now);
-            used.tokens = used.tokens.checked_sub(TOKEN).ok_or(Refusal::TrunkRate)?;
+        if trunk.calls_per_second.is_some_and(|rate| !used.rate.take(rate, now)) {
+            return Err(Refusal::TrunkRate);
         }
         if trunk.calls_max.is_some_and(|most| used.live >= most) {
             return Err(Refusal::TrunkFull);

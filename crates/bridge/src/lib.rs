@@ -6,6 +6,7 @@
 
 mod accounts;
 mod admission;
+mod bucket;
 mod call;
 mod closing;
 mod conference;
@@ -18,6 +19,7 @@ mod meter;
 pub mod output;
 mod ports;
 pub mod refusal;
+pub mod routing;
 #[cfg(test)]
 mod sample;
 pub mod settings;

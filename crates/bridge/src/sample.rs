@@ -12,8 +12,8 @@ use model::record::{
     ServiceNumber, TariffRow, Trunk, User,
 };
 use model::{
-    Currency, MeetingId, Money, NumberId, OrganizationId, Pin, Rate, RateVersion, SecondsRule,
-    TrunkId, UserId,
+    CallerRange, Currency, MeetingId, Money, NumberId, OrganizationId, Outbound, Pin, Rate,
+    RateVersion, Reliability, Routing, SecondsRule, TrunkId, UserId,
 };
 
 use crate::directory::Directory;
@@ -36,6 +36,24 @@ pub(crate) fn trunk() -> Trunk {
         refusal_codes: Vec::new(),
         outbound: None,
     }
+}
+
+/// A trunk that calls may leave by, to anywhere and as anybody.
+pub(crate) fn way_out(name: &str) -> Trunk {
+    let any = CallerRange { text: String::new(), open: true };
+    let outbound = Outbound {
+        host: "192.0.2.1".into(),
+        port: None,
+        transport: None,
+        domain: String::new(),
+        credentials: None,
+        register_secs: None,
+        options_secs: None,
+        reliability: Reliability::Supported,
+        redirect_hosts: Vec::new(),
+        routing: Routing { callers: vec![any], ..Routing::default() },
+    };
+    Trunk { id: TrunkId::from_name(name), name: name.into(), outbound: Some(outbound), ..trunk() }
 }
 
 pub(crate) fn currency() -> Currency {
@@ -68,6 +86,7 @@ pub(crate) fn number(number_type: NumberType) -> ServiceNumber {
         bound_to: None,
         country: "IT".into(),
         language: "en-US".into(),
+        is_default: number_type == NumberType::Toll,
     }
 }
 

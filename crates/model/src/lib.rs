@@ -13,6 +13,9 @@ pub mod time;
 pub use id::{AccountId, CallId, HoldId, MeetingId, NumberId, OrganizationId, TrunkId, UserId};
 pub use money::{Currency, Money, MoneyError, Rate, RateVersion, SecondsRule};
 pub use number::{Did, E164, LocalNumber, NumberError, Pin};
-pub use outbound::{Credentials, Outbound, Reliability, Secret, Transport};
+pub use outbound::{
+    CallerRange, Credentials, Failover, NumberStyle, Outbound, Reliability, Routing, Secret,
+    Transport,
+};
 pub use prefix::{IpPrefix, PrefixError};
 pub use time::{Instant, Now, UnixTime};

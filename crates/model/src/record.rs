@@ -90,6 +90,9 @@ pub struct ServiceNumber {
     pub country: String,
     /// Language of its prompts: `en-US`.
     pub language: String,
+    /// Whether it is the bridge's default number: shown as the caller of calls that we place
+    /// (domain.md §7.9). At most one is; it is shared and toll.
+    pub is_default: bool,
 }
 
 /// A durable meeting.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::OrganizationId;
-use model::record::{Meeting, Organization, Provision, ServiceNumber, TariffRow, User};
+use model::record::{Meeting, NumberType, Organization, Provision, ServiceNumber, TariffRow, User};
 
 use crate::Error;
 
@@ -108,6 +108,7 @@ fn check_names(all: &Provision) -> Result<(), Error> {
             format!("number {} is bound to a meeting", did.full())
         })?;
     }
+    check_default(&all.numbers)?;
     for row in &all.tariffs {
         let Some(id) = row.organization else { continue };
         let owner = organizations.get(&id);
@@ -118,6 +119,26 @@ fn check_names(all: &Provision) -> Result<(), Error> {
                 owner.name, row.currency, owner.currency
             )));
         }
+    }
+    Ok(())
+}
+
+/// The bridge's default number is one, toll and shared (domain.md §7.9, §8).
+fn check_default(numbers: &[ServiceNumber]) -> Result<(), Error> {
+    let mut defaults = numbers.iter().filter(|number| number.is_default);
+    let Some(first) = defaults.next() else { return Ok(()) };
+    if let Some(second) = defaults.next() {
+        return Err(Error::Invalid(format!(
+            "numbers {} and {} are both the default: apply one of them with default = false",
+            first.did.full(),
+            second.did.full()
+        )));
+    }
+    if first.number_type != NumberType::Toll || first.dedicated_to.is_some() {
+        return Err(Error::Invalid(format!(
+            "number {} cannot be the default: it must be toll, and no organization's alone",
+            first.did.full()
+        )));
     }
     Ok(())
 }

@@ -366,9 +366,15 @@ async fn a_contradiction_is_refused_whole(store: Store) {
     change.users[1].id = model::UserId(9);
     wrong.push((change, "ada@acme.example"));
     let mut change = good.clone();
-    change.numbers.push(change.numbers[0].clone());
-    change.numbers[1].id = model::NumberId(9);
-    wrong.push((change, "+390116543210"));
+    let twin = ServiceNumber { id: model::NumberId(9), ..change.numbers[0].clone() };
+    change.numbers.push(twin);
+    wrong.push((change, "is there twice"));
+    let mut change = good.clone();
+    change.numbers.iter_mut().for_each(|number| number.is_default = true);
+    wrong.push((change, "are both the default"));
+    let mut change = good.clone();
+    change.numbers.iter_mut().for_each(|number| number.is_default = number.bound_to.is_some());
+    wrong.push((change, "must be toll, and no organization's alone"));
     let mut change = good.clone();
     change.meetings[0].organizer = model::UserId(404);
     wrong.push((change, "does not exist"));
@@ -410,7 +416,18 @@ fn world_of_acme() -> Provision {
         bound_to: Some(meeting.id),
         country: "IT".to_owned(),
         language: "en-US".to_owned(),
+        is_default: false,
     };
+    let default = ServiceNumber {
+        id: model::NumberId::from_name("+390116543211"),
+        did: "+390116543211".parse().unwrap(),
+        dedicated_to: None,
+        bound_to: None,
+        is_default: true,
+        ..number.clone()
+    };
+    let mut numbers = vec![number, default];
+    numbers.sort_by_key(|number| number.id);
     let list = TariffRow {
         organization: None,
         currency: organization.currency,
@@ -424,7 +441,7 @@ fn world_of_acme() -> Provision {
         revision: 0,
         organizations: vec![organization],
         users: vec![user],
-        numbers: vec![number],
+        numbers,
         meetings: vec![meeting],
         tariffs: vec![list, own],
     }

@@ -101,6 +101,7 @@ fn number(
         bound_to,
         country: "IT".into(),
         language: "en-US".into(),
+        is_default: did == SHARED,
     }
 }
 

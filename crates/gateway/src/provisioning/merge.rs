@@ -148,6 +148,7 @@ fn number_differs(old: &ServiceNumber, new: &ServiceNumber) -> Vec<&'static str>
         (old.language != new.language, "language"),
         (old.dedicated_to != new.dedicated_to, "organization"),
         (old.bound_to != new.bound_to, "meeting"),
+        (old.is_default != new.is_default, "default"),
     ])
 }
 

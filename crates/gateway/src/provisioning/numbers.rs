@@ -36,6 +36,7 @@ impl Reading<'_> {
                         bound_to: bound_to.flatten(),
                         country: country.clone(),
                         language: language.clone(),
+                        is_default: shape.default,
                     });
                 }
             }

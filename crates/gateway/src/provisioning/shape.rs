@@ -62,6 +62,9 @@ pub(super) struct Number {
     pub(super) language: Option<Text>,
     pub(super) organization: Option<Text>,
     pub(super) meeting: Option<Text>,
+    /// Whether it is shown as the caller of calls that we place.
+    #[serde(default)]
+    pub(super) default: bool,
 }
 
 /// `[[meeting]]`

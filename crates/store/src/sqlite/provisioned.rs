@@ -66,12 +66,15 @@ ON CONFLICT (id) DO UPDATE SET name = excluded.name, organizer = excluded.organi
     announce = excluded.announce";
 
 const NUMBERS: &str = "
-INSERT INTO service_number (id, did, number_type, dedicated_to, bound_to, country, language)
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
+INSERT INTO service_number (id, did, number_type, dedicated_to, bound_to, country, language,
+    is_default)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
+    value ->> 7
 FROM json_each($1) WHERE true
 ON CONFLICT (id) DO UPDATE SET did = excluded.did, number_type = excluded.number_type,
     dedicated_to = excluded.dedicated_to, bound_to = excluded.bound_to,
-    country = excluded.country, language = excluded.language";
+    country = excluded.country, language = excluded.language,
+    is_default = excluded.is_default";
 
 const TARIFF_SCOPES_CLEARED: &str = "
 DELETE FROM tariff
@@ -109,7 +112,7 @@ SELECT json_array(id, name, currency, payg_needs_credits_licence) FROM organizat
     const USERS: &str = "
 SELECT json_array(id, name, organization, licences, toll_free_allowed) FROM users ORDER BY id";
     const NUMBERS: &str = "
-SELECT json_array(id, did, number_type, dedicated_to, bound_to, country, language)
+SELECT json_array(id, did, number_type, dedicated_to, bound_to, country, language, is_default)
 FROM service_number ORDER BY id";
     const MEETINGS: &str = "
 SELECT json_array(id, name, organizer, conference_id, participants_max, announce)
@@ -196,6 +199,7 @@ fn pack_number(row: &ServiceNumber) -> Packed {
         .maybe_text(row.bound_to)
         .text(&row.country)
         .text(&row.language)
+        .int(row.is_default)
 }
 
 fn number(row: &mut Fields) -> Result<ServiceNumber, Error> {
@@ -207,6 +211,7 @@ fn number(row: &mut Fields) -> Result<ServiceNumber, Error> {
         bound_to: row.maybe_parse()?,
         country: row.text()?,
         language: row.text()?,
+        is_default: row.flag()?,
     })
 }
 
