@@ -366,7 +366,7 @@ async fn a_contradiction_is_refused_whole(store: Store) {
     change.users[1].id = model::UserId(9);
     wrong.push((change, "ada@acme.example"));
     let mut change = good.clone();
-    let twin = ServiceNumber { id: model::NumberId(9), ..change.numbers[0].clone() };
+    let twin = model::record::ServiceNumber { id: model::NumberId(9), ..change.numbers[0].clone() };
     change.numbers.push(twin);
     wrong.push((change, "is there twice"));
     let mut change = good.clone();
