@@ -50,7 +50,11 @@ pub fn settings(plan: &Plan, epoch: Epoch, prompts: Arc<Library>) -> Settings {
         epoch,
         sip: sip::Settings {
             seed: seed_bytes(plan.seed, 100_000 + epoch_number),
-            listeners: vec![sip::Listener { advertised: GATEWAY }],
+            listeners: vec![sip::Listener {
+                advertised: GATEWAY,
+                transport: model::Transport::Udp,
+                keep_alive: true,
+            }],
             session_secs: 0,
             banner: None,
             retry_after_secs: 10,
@@ -128,6 +132,7 @@ pub fn directory(plan: &Plan) -> Arc<Directory> {
         signalling: vec![everyone],
         media: vec![everyone],
         listener: None,
+        tls_peer: None,
         called_from: model::record::CalledFrom::RequestUri,
         trusted: true,
         strip_prefix: String::new(),

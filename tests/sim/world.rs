@@ -428,6 +428,9 @@ impl World {
                         self.say(format!("note: {note:?}"));
                     }
                 }
+                Output::Connection { .. } | Output::Lookup { .. } => {
+                    return Err("the simulated carrier speaks UDP, from an address".to_owned());
+                }
                 Output::Drained => {}
             }
         }

@@ -32,6 +32,20 @@ pub enum Input {
         /// The message.
         payload: Bytes,
     },
+    /// Something happened to a connection that carries SIP.
+    Connection {
+        /// To which.
+        connection: sip::ConnectionId,
+        /// What.
+        input: sip::ConnectionInput,
+    },
+    /// The answer to [`crate::Output::Lookup`]; exactly one for each.
+    Found {
+        /// The question's.
+        id: u64,
+        /// The records, or why there are none.
+        answer: Result<Vec<sip::Record>, sip::Unfound>,
+    },
     /// The answer to [`crate::Output::Store`]; exactly one for each.
     Stored {
         /// The request's id.

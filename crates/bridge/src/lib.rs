@@ -139,6 +139,10 @@ impl Bridge {
             Input::Datagram { listener, source, payload } => {
                 self.tell(sip::Input::Datagram { listener, source, payload }, now);
             }
+            Input::Connection { connection, input } => {
+                self.tell(sip::Input::Connection { connection, input }, now);
+            }
+            Input::Found { id, answer } => self.tell(sip::Input::Found { id, answer }, now),
             Input::Stored { request, outcome } => self.stored(request, outcome, now),
             Input::Media(event) => self.media(event, now),
             Input::PortsAdded(bound) => self.ports.add(bound),

@@ -23,6 +23,22 @@ pub struct StoreRequest {
 pub enum Output {
     /// Send this SIP message.
     Transmit(sip::Transmit),
+    /// Do this to a connection that carries SIP.
+    Connection {
+        /// To which.
+        connection: sip::ConnectionId,
+        /// What.
+        output: sip::ConnectionOutput,
+    },
+    /// Ask the name servers, and answer by [`crate::Input::Found`].
+    Lookup {
+        /// Comes back with the answer.
+        id: u64,
+        /// The name.
+        name: String,
+        /// What of it.
+        kind: sip::RecordKind,
+    },
     /// Ask the store.
     Store(StoreRequest),
     /// Tell one worker of the media plane. What is told to one of them is told in order.

@@ -26,6 +26,7 @@ pub(crate) fn trunk() -> Trunk {
         signalling: vec!["192.0.2.0/24".parse().unwrap()],
         media: vec!["192.0.2.0/24".parse().unwrap()],
         listener: None,
+        tls_peer: None,
         called_from: CalledFrom::RequestUri,
         trusted: false,
         strip_prefix: String::new(),
@@ -148,6 +149,8 @@ pub(crate) fn settings() -> Settings {
             seed: [2; 32],
             listeners: vec![sip::Listener {
                 advertised: SocketAddr::from(([198, 51, 100, 1], 5060)),
+                transport: model::Transport::Udp,
+                keep_alive: true,
             }],
             session_secs: 0,
             banner: None,

@@ -145,6 +145,12 @@ impl Bridge {
                 sip::Output::Transmit(transmit) => {
                     self.outputs.push_back(Output::Transmit(transmit));
                 }
+                sip::Output::Connection { connection, output } => {
+                    self.outputs.push_back(Output::Connection { connection, output });
+                }
+                sip::Output::Lookup { id, name, kind } => {
+                    self.outputs.push_back(Output::Lookup { id, name, kind });
+                }
                 sip::Output::Event(event) => self.news.push_back(event),
             }
         }
@@ -447,6 +453,8 @@ mod tests {
             Output::Note(Note::CallBegan { call }) => Some(*call),
             Output::Note(_)
             | Output::Transmit(_)
+            | Output::Connection { .. }
+            | Output::Lookup { .. }
             | Output::Store(_)
             | Output::Media { .. }
             | Output::Drained => None,

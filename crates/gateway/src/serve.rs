@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use bridge::{Bridge, Directory, Input};
 use credits::{Epoch, OpenLeg};
 use media::Library;
+use model::Transport;
 use net::{Pair, Socket};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -252,7 +253,7 @@ impl Parts {
             if advertised.port() == 0 {
                 advertised.set_port(bound.port());
             }
-            sip::Listener { advertised }
+            sip::Listener { advertised, transport: Transport::Udp, keep_alive: true }
         });
         let sip = sip::Settings {
             seed: draw(seeds),

@@ -168,6 +168,7 @@ impl Signalling {
         while let Some(output) = self.bridge.poll_output() {
             match output {
                 Output::Transmit(transmit) => self.transmit(transmit),
+                Output::Connection { .. } | Output::Lookup { .. } => {}
                 Output::Store(request) => self.ask(request),
                 Output::Media { shard: _, command } => {
                     let taken = self.media.command(command);

@@ -410,12 +410,28 @@ impl BridgeMeters {
             sip::Counted::Malformed => self.sip_dropped("malformed"),
             sip::Counted::Retransmission => self.sip_repeated("in"),
             sip::Counted::Resent => self.sip_repeated("out"),
+            sip::Counted::Connected(ours) => {
+                self.sip_connection(if ours { "opened" } else { "accepted" })
+            }
+            sip::Counted::Crowded => self.sip_connection("crowded"),
+            sip::Counted::Disconnected(closure) => self.sip_connection(match closure {
+                sip::Closure::Ended => "ended",
+                sip::Closure::Refused => "refused",
+                sip::Closure::TimedOut => "timed_out",
+                sip::Closure::Handshake => "handshake_failed",
+                sip::Closure::Slow => "slow",
+            }),
         }
     }
 
     fn sip_dropped(&mut self, reason: &'static str) {
         let help = "Datagrams that were dropped unanswered, by reason.";
         self.labelled("tollgate_sip_dropped_total", help, ("reason", reason.into()));
+    }
+
+    fn sip_connection(&mut self, what: &'static str) {
+        let help = "What happened to connections that carry SIP.";
+        self.labelled("tollgate_sip_connections_total", help, ("event", what.into()));
     }
 
     fn sip_repeated(&mut self, direction: &'static str) {

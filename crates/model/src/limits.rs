@@ -16,6 +16,19 @@ pub const BODY_DEPTH: usize = 2;
 pub const SDP_MEDIA: usize = 16;
 /// Most formats on one media line.
 pub const SDP_FORMATS: usize = 64;
+/// Most connections at once that carry SIP, opened or accepted.
+pub const CONNECTIONS: usize = 4_096;
+/// Most of them that one address may have opened.
+pub const CONNECTIONS_PER_SOURCE: usize = 256;
+/// How long a message on a stream may take from its first byte to its last, and a new connection
+/// until its first message is whole (reliability.md S20).
+pub const HEADER: Duration = Duration::from_secs(10);
+/// How long a connection may be silent that carries no dialog.
+pub const IDLE: Duration = Duration::from_secs(120);
+/// How long a connection may take to open.
+pub const CONNECT: Duration = Duration::from_secs(4);
+/// Longest request sent as a datagram where a stream may carry it, bytes (RFC 3261 §18.1.1).
+pub const SIP_DATAGRAM_BYTES: usize = 1_300;
 /// Round-trip estimate of RFC 3261 §17.1.1.1.
 pub const SIP_T1: Duration = Duration::from_millis(500);
 /// Longest retransmission interval of RFC 3261 §17.1.2.2.

@@ -158,6 +158,9 @@ pub struct Trunk {
     pub media: Vec<IpPrefix>,
     /// The listener (by its index) it must use; `None` is any.
     pub listener: Option<u8>,
+    /// The name that its certificate must have, as its client and as our server (TLS); `None`
+    /// asks for no certificate of a client, and for the name that was dialled of a server.
+    pub tls_peer: Option<String>,
     /// Which header holds the dialled number.
     pub called_from: CalledFrom,
     /// Whether P-Asserted-Identity names the caller; else From does.

@@ -45,7 +45,11 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let listeners = vec![Listener { advertised: ([198, 51, 100, 1], 5060).into() }];
+        let listeners = vec![Listener {
+            advertised: ([198, 51, 100, 1], 5060).into(),
+            transport: model::Transport::Udp,
+            keep_alive: true,
+        }];
         let mut endpoint = Endpoint::new(Settings {
             seed: [1; 32],
             listeners,
@@ -76,7 +80,7 @@ impl Bench {
                     let found = after.and_then(|(_, after)| after.split_once("\r\n"));
                     tag = found.map(|(tag, _)| tag.to_owned()).unwrap_or_default();
                 }
-                Output::Event(_) => {}
+                Output::Event(_) | Output::Connection { .. } | Output::Lookup { .. } => {}
             }
         }
         if let Some(call) = call {
@@ -129,6 +133,7 @@ fn trunk() -> Trunk {
         signalling: "192.0.2.0/24".parse().into_iter().collect(),
         media: vec![],
         listener: None,
+        tls_peer: None,
         called_from: CalledFrom::RequestUri,
         trusted: true,
         strip_prefix: String::new(),

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use model::{Instant, TrunkId, limits};
 
-use crate::dialog::{Dialog, Draft};
-use crate::endpoint::{Counted, Endpoint, Event, Output, Settings, Transmit};
+use crate::dialog::Draft;
+use crate::endpoint::{Counted, Endpoint, Event, Listener, Output, Settings, Transmit};
 use crate::message::method::ALLOW;
 use crate::message::request::Echo;
 use crate::message::wire::{self, Body, Lines, Value};
@@ -15,7 +15,7 @@ use crate::transaction::client::{self, Asked, Purpose};
 use crate::transaction::server::{self, Served};
 use crate::transaction::server_invite;
 use crate::transaction::{Key, Mark, Row};
-use crate::transport::Flow;
+use crate::transport::{self, Flow};
 
 /// Most transactions at once: at a steady rate each call leaves two, for 32 s each.
 const TRANSACTIONS: usize = 8 * limits::CALLS;
@@ -35,15 +35,17 @@ pub(crate) struct Words {
 
 impl Words {
     pub(crate) fn new(settings: &Settings) -> Self {
-        let contact = |address| {
-            Lines::default().with("Contact", &Value::shown(format_args!("<sip:{address}>")))
+        let contact = |own: &Listener| {
+            let parameter = transport::parameter(own.transport);
+            let uri = format_args!("<sip:{}{parameter}>", own.advertised);
+            Lines::default().with("Contact", &Value::shown(uri))
         };
         let banner = |name| match &settings.banner {
             Some(banner) => Lines::default().with(name, &Value::cleaned(banner)),
             None => Lines::default(),
         };
         Self {
-            contacts: settings.listeners.iter().map(|own| contact(own.advertised)).collect(),
+            contacts: settings.listeners.iter().map(contact).collect(),
             server: banner("Server"),
             user_agent: banner("User-Agent"),
             abilities: Lines::default()
@@ -81,7 +83,9 @@ impl Endpoint {
     }
 
     pub(crate) fn transmit(&mut self, flow: Flow, payload: Bytes) {
-        let transmit = Transmit { listener: flow.listener, destination: flow.peer, payload };
+        let Flow { listener, peer: destination, .. } = flow;
+        let connection = self.connect(flow, None);
+        let transmit = Transmit { listener, destination, connection, payload };
         self.outputs.push_back(Output::Transmit(transmit));
     }
 
@@ -128,7 +132,7 @@ impl Endpoint {
         (status, tag): (u16, &str),
         extra: &Lines,
     ) {
-        let Some(echo) = Echo::new(message, flow.peer, tag) else {
+        let Some(echo) = Echo::new(message, self.origin(flow), tag) else {
             return self.count(Counted::Malformed);
         };
         if status >= 300 {
@@ -152,7 +156,7 @@ impl Endpoint {
         if self.is_full() {
             return None;
         }
-        let echo = Echo::new(arrival.request.message, arrival.flow.peer, tag)?;
+        let echo = Echo::new(arrival.request.message, self.origin(arrival.flow), tag)?;
         let serial = self.next_serial();
         let flow = Flow { peer: echo.destination, ..arrival.flow };
         let state = server::State::Trying;
@@ -179,7 +183,7 @@ impl Endpoint {
     pub(crate) fn step_served(&mut self, serial: u64, input: server::Input, now: Instant) {
         let Some(mut row) = self.served.take(serial) else { return };
         let (flow, before) = (row.flow, row.due());
-        let step = row.state.step(input, now);
+        let step = row.state.step(input, self.is_reliable(flow.listener), now);
         let due = step.state.as_ref().and_then(server::State::due);
         self.timers.shift(Alarm::Request(serial), before, due);
         match step.state {
@@ -229,7 +233,7 @@ impl Endpoint {
         let Some(mut row) = self.invites.take(serial) else { return };
         let timed = matches!(input, server_invite::Input::Due);
         let (flow, before) = (row.flow, row.due());
-        let step = row.state.step(input, now);
+        let step = row.state.step(input, self.is_reliable(flow.listener), now);
         let due = step.state.as_ref().and_then(server_invite::State::due);
         self.timers.shift(Alarm::Invite(serial), before, due);
         match step.state {
@@ -264,20 +268,6 @@ impl Endpoint {
         }
     }
 
-    /// Returns where a dialog's next request goes: along its route set if that begins with an
-    /// address of the trunk. A name, or an address that is not the trunk's (a private one behind
-    /// NAT, or somebody's who shall be flooded), is replaced by where the peer's own requests come
-    /// from, which is on the allow-list and reachable.
-    pub(crate) fn destination(&self, trunk: TrunkId, dialog: &Dialog) -> std::net::SocketAddr {
-        dialog
-            .laid()
-            .address()
-            .filter(|address| self.trunks.owns(trunk, address.ip()))
-            // The socket that heard the peer speaks its family alone.
-            .filter(|address| address.is_ipv4() == dialog.flow.peer.is_ipv4())
-            .unwrap_or(dialog.flow.peer)
-    }
-
     /// Sends a request of ours.
     pub(crate) fn ask(
         &mut self,
@@ -288,12 +278,20 @@ impl Endpoint {
     ) {
         let Question { method, purpose, trunk, flow } = question;
         let branch = self.chance.branch();
-        let advertised = self.settings.listeners.get(usize::from(flow.listener));
-        let advertised = advertised.map_or(flow.peer, |own| own.advertised);
-        let via = Value::shown(format_args!("SIP/2.0/UDP {advertised};branch={branch};rport"));
-        let via = Lines::default().with("Via", &via);
-        let lines = [&via, &draft.lines, extra, &self.words.user_agent];
-        let request = wire::request(method.name(), &draft.uri, &lines);
+        let write = |endpoint: &Self, flow| {
+            let via = endpoint.via(flow, &branch);
+            let lines = [&via, &draft.lines, extra, &endpoint.words.user_agent];
+            wire::request(method.name(), &draft.uri, &lines)
+        };
+        let (mut flow, mut request, mut fallback) = (flow, write(self, flow), None);
+        if let Some(wide) = self.widened(flow, trunk, request.len()) {
+            fallback = Some((flow, request));
+            (flow, request) = (wide, write(self, wide));
+        } else if self.is_on_a_stream(flow) {
+            // The connection may have died unnoticed: then a new one is opened.
+            fallback = Some((Flow::to(flow.listener, flow.peer), request.clone()));
+        }
+        flow.connection = self.connect(flow, trunk);
         let serial = self.next_serial();
         let row = Asked {
             key: Key::client(&branch),
@@ -302,13 +300,36 @@ impl Endpoint {
             method: method.name(),
             trunk,
             request: request.clone(),
-            state: client::State::start(now),
+            fallback,
+            state: client::State::start(now, self.is_reliable(flow.listener)),
         };
         self.timers.shift(Alarm::Client(serial), None, row.due());
         self.asked.insert(serial, row);
         if let Some(trunk) = trunk {
             self.trunks.hold(trunk);
         }
+        self.streams.board(flow.connection, serial);
+        self.transmit(flow, request);
+    }
+
+    /// A connection is gone that a request of ours waits on: it is sent once more another way, else
+    /// it counts as answered by 503 (RFC 3261 §8.1.3.1).
+    pub(crate) fn connection_lost(&mut self, serial: u64, now: Instant) {
+        let Some(row) = self.asked.take(serial) else { return };
+        let Some((mut flow, request)) = row.fallback else {
+            self.asked.put(serial, row);
+            if let Some(purpose) = self.step_asked(serial, client::Input::Final, now) {
+                self.on_final(purpose, 503, None, now);
+            }
+            return;
+        };
+        flow.connection = self.connect(flow, row.trunk);
+        let before = row.state.due();
+        let state = client::State::start(now, self.is_reliable(flow.listener));
+        self.timers.shift(Alarm::Client(serial), Some(before), Some(state.due()));
+        let row = Asked { flow, request: request.clone(), fallback: None, state, ..row };
+        self.asked.put(serial, row);
+        self.streams.board(flow.connection, serial);
         self.transmit(flow, request);
     }
 
@@ -330,6 +351,7 @@ impl Endpoint {
         }
         let Some(state) = step.state else {
             self.asked.close(&row.key);
+            self.streams.alight(flow.connection, serial);
             if let Some(trunk) = row.trunk {
                 self.trunks.release(trunk);
             }

@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use model::record::Trunk;
-use model::{CallId, Instant, Now, TrunkId};
+use model::{CallId, Instant, Now, Transport, TrunkId};
 
 use crate::answer::Words;
 use crate::chance::Chance;
+use crate::connection::{
+    Closure, ConnectionId, ConnectionInput, ConnectionOutput, Record, RecordKind, Unfound,
+};
 use crate::dialog::record;
 use crate::session::Call;
 use crate::session::accept::Refusal;
@@ -19,6 +22,7 @@ use crate::transaction::server::{self, Served};
 use crate::transaction::server_invite::{self, Invite};
 use crate::transaction::{Mark, Table};
 use crate::transport::Flow;
+use crate::transport::streams::Streams;
 use crate::trunk::AllowList;
 
 /// A socket that we listen on, by its place in [`Settings::listeners`].
@@ -26,6 +30,10 @@ use crate::trunk::AllowList;
 pub struct Listener {
     /// Host and port that peers are told in Contact and Via.
     pub advertised: SocketAddr,
+    /// How messages travel there.
+    pub transport: Transport,
+    /// Whether silent connections with a dialog are kept alive (RFC 5626 §3.5.1).
+    pub keep_alive: bool,
 }
 
 /// What the endpoint is told once.
@@ -43,13 +51,16 @@ pub struct Settings {
     pub retry_after_secs: u32,
 }
 
-/// A datagram to send.
+/// A message to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transmit {
     /// From which socket.
     pub listener: u8,
     /// To whom.
     pub destination: SocketAddr,
+    /// On which connection; `None` is a datagram. One that is gone is answered by
+    /// [`ConnectionInput::Closed`].
+    pub connection: Option<ConnectionId>,
     /// The message.
     pub payload: Bytes,
 }
@@ -65,6 +76,20 @@ pub enum Input {
         source: SocketAddr,
         /// The message.
         payload: Bytes,
+    },
+    /// Something happened to a connection.
+    Connection {
+        /// To which.
+        connection: ConnectionId,
+        /// What.
+        input: ConnectionInput,
+    },
+    /// The answer to [`Output::Lookup`]; exactly one for each.
+    Found {
+        /// The question's.
+        id: u64,
+        /// The records, or why there are none.
+        answer: Result<Vec<Record>, Unfound>,
     },
     /// The bridge wants something.
     Command(Command),
@@ -347,6 +372,12 @@ pub enum Counted {
     Retransmission,
     /// We sent a message again.
     Resent,
+    /// A connection can carry messages; whether we opened it.
+    Connected(bool),
+    /// A connection of a trunk's address was closed at once: there are too many.
+    Crowded,
+    /// A connection is no more.
+    Disconnected(Closure),
 }
 
 /// Something for the bridge or the shell to do.
@@ -354,6 +385,22 @@ pub enum Counted {
 pub enum Output {
     /// Send this.
     Transmit(Transmit),
+    /// Do this to a connection.
+    Connection {
+        /// To which.
+        connection: ConnectionId,
+        /// What.
+        output: ConnectionOutput,
+    },
+    /// Ask the name servers, and answer by [`Input::Found`].
+    Lookup {
+        /// Comes back with the answer.
+        id: u64,
+        /// The name.
+        name: String,
+        /// What of it.
+        kind: RecordKind,
+    },
     /// Take note.
     Event(Event),
 }
@@ -366,8 +413,11 @@ pub struct Endpoint {
     pub(crate) words: Words,
     pub(crate) trunks: AllowList,
     pub(crate) draining: bool,
+    /// The time of the input that is being dealt with.
+    pub(crate) now: Instant,
     pub(crate) outputs: VecDeque<Output>,
     pub(crate) timers: Timers,
+    pub(crate) streams: Streams,
     pub(crate) serial: u64,
     pub(crate) invites: Table<Invite>,
     pub(crate) served: Table<Served>,
@@ -389,8 +439,10 @@ impl Endpoint {
             settings,
             trunks: AllowList::default(),
             draining: false,
+            now: Instant::START,
             outputs: VecDeque::new(),
             timers: Timers::default(),
+            streams: Streams::default(),
             serial: 0,
             invites: Table::default(),
             served: Table::default(),
@@ -403,16 +455,22 @@ impl Endpoint {
 
     /// Takes one input. Drain [`Self::poll_output`] before the next.
     pub fn handle_input(&mut self, input: Input, now: Now) {
+        self.now = now.mono;
         match input {
             Input::Datagram { listener, source, payload } => {
-                self.receive(Flow { listener, peer: source }, &payload, now.mono);
+                self.receive(Flow::to(listener, source), &payload, now.mono);
             }
+            Input::Connection { connection, input } => {
+                self.on_connection(connection, input, now.mono);
+            }
+            Input::Found { id, answer } => self.on_found(id, answer, now.mono),
             Input::Command(command) => self.obey(command, now.mono),
         }
     }
 
     /// Runs every timer that is due. Drain [`Self::poll_output`] afterwards.
     pub fn handle_timeout(&mut self, now: Now) {
+        self.now = now.mono;
         while let Some((_, alarm)) = self.timers.take(now.mono) {
             self.ring(alarm, now.mono);
         }
@@ -471,6 +529,7 @@ impl Endpoint {
             Alarm::Client(serial) => self.client_due(serial, now),
             Alarm::Acknowledgement(call) => self.acknowledgement_due(call, now),
             Alarm::Session(call) => self.session_due(call, now),
+            Alarm::Connection(connection) => self.connection_due(connection, now),
         }
     }
 }

@@ -7,8 +7,10 @@
 
 mod answer;
 mod chance;
+pub mod connection;
 mod dialog;
 pub mod endpoint;
+mod locate;
 mod message;
 mod receive;
 mod session;
@@ -17,6 +19,10 @@ mod transaction;
 mod transport;
 mod trunk;
 
+pub use connection::{
+    Closure, ConnectionId, ConnectionInput, ConnectionOutput, Record, RecordData, RecordKind,
+    Unfound,
+};
 pub use endpoint::{
     Command, Counted, Dial, Endpoint, Event, Failure, Input, Invitation, Listener, Loss, Output,
     Settings, Transmit,

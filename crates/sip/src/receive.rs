@@ -37,7 +37,8 @@ impl Arrival<'_> {
 impl Endpoint {
     /// Takes a datagram.
     pub(crate) fn receive(&mut self, flow: Flow, payload: &Bytes, now: Instant) {
-        let Some(sender) = self.trunks.sender(flow.peer.ip(), flow.listener) else {
+        let names = self.streams.names(flow);
+        let Some(sender) = self.trunks.sender(flow.peer.ip(), flow.listener, names) else {
             return self.count(Counted::Stranger);
         };
         if payload.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0 | b' ')) {
@@ -187,7 +188,7 @@ impl Endpoint {
         }
     }
 
-    fn on_final(
+    pub(crate) fn on_final(
         &mut self,
         purpose: Purpose,
         status: u16,

@@ -152,6 +152,7 @@ impl Endpoint {
         self.wind(id, None);
         let call = self.calls.remove(&id)?;
         self.tags.remove(&call.dialog.id.local_tag);
+        self.streams.unbind(call.dialog.flow, id);
         self.trunks.release(call.trunk);
         self.unmark(&call.mark);
         Some(call)

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use model::{CallId, Instant};
 
+use crate::connection::ConnectionId;
+
 /// Whose time has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Alarm {
@@ -17,6 +19,8 @@ pub(crate) enum Alarm {
     Acknowledgement(CallId),
     /// A session timer.
     Session(CallId),
+    /// A connection that is silent.
+    Connection(ConnectionId),
 }
 
 /// The alarms.

@@ -30,6 +30,11 @@ impl<S> Step<S> {
         Self { state: Some(state), send: Some(message) }
     }
 
+    /// Ends by sending something.
+    pub(crate) const fn last(message: Bytes) -> Self {
+        Self { state: None, send: Some(message) }
+    }
+
     pub(crate) const fn over() -> Self {
         Self { state: None, send: None }
     }

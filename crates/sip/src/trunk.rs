@@ -3,7 +3,7 @@
 pub(crate) mod identity;
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use model::TrunkId;
 use model::record::Trunk;
@@ -35,14 +35,37 @@ impl AllowList {
         self.retired.retain(|trunk| busy.contains_key(&trunk.id));
     }
 
-    /// Returns who sends from that address to that listener, if anyone we know.
-    pub(crate) fn sender(&self, address: IpAddr, listener: u8) -> Option<Sender> {
-        let known = |trunk: &&Trunk| may_send(trunk, address, listener);
+    /// Returns who sends from that address to that listener, showing a certificate of those names,
+    /// if anyone we know.
+    pub(crate) fn sender(&self, address: IpAddr, listener: u8, names: &[String]) -> Option<Sender> {
+        let known = |trunk: &&Trunk| may_send(trunk, address, listener) && may_be(trunk, names);
         if let Some(trunk) = self.active.iter().find(known) {
             return Some(Sender { trunk: trunk.id, active: true });
         }
         let trunk = self.retired.iter().find(known)?;
         Some(Sender { trunk: trunk.id, active: false })
+    }
+
+    /// Whether anyone may open a connection from that address to that listener.
+    pub(crate) fn admits(&self, address: IpAddr, listener: u8) -> bool {
+        let mut both = self.active.iter().chain(&self.retired);
+        both.any(|trunk| may_send(trunk, address, listener))
+    }
+
+    /// Returns whose address that is, at that listener.
+    pub(crate) fn owner(&self, address: IpAddr, listener: u8) -> Option<TrunkId> {
+        let mut both = self.active.iter().chain(&self.retired);
+        both.find(|trunk| may_send(trunk, address, listener)).map(|trunk| trunk.id)
+    }
+
+    /// Returns the name that a peer's certificate must have: the trunk's, else the name that its
+    /// address was found by (RFC 5922 §7.1), else the address.
+    pub(crate) fn certificate_name(&self, id: Option<TrunkId>, peer: SocketAddr) -> String {
+        let mut both = self.active.iter().chain(&self.retired);
+        let trunk = both.find(|trunk| Some(trunk.id) == id);
+        let own = trunk.and_then(|trunk| trunk.tls_peer.clone());
+        let dialled = trunk.and_then(|trunk| trunk.outbound.as_ref()).map(|to| to.host.clone());
+        own.or(dialled).unwrap_or_else(|| peer.ip().to_string())
     }
 
     /// Returns an active trunk.
@@ -72,6 +95,14 @@ impl AllowList {
     }
 }
 
+/// Whether a certificate is the trunk's; one that asks for none takes any.
+fn may_be(trunk: &Trunk, names: &[String]) -> bool {
+    trunk
+        .tls_peer
+        .as_ref()
+        .is_none_or(|own| names.iter().any(|name| name.eq_ignore_ascii_case(own)))
+}
+
 fn may_send(trunk: &Trunk, address: IpAddr, listener: u8) -> bool {
     trunk.listener.is_none_or(|own| own == listener)
         && trunk.signalling.iter().any(|prefix| prefix.contains(address))
@@ -90,6 +121,7 @@ pub(crate) mod tests {
             signalling: vec![prefix.parse().unwrap()],
             media: vec![],
             listener: None,
+            tls_peer: None,
             called_from: CalledFrom::RequestUri,
             trusted: false,
             strip_prefix: String::new(),
@@ -108,9 +140,9 @@ pub(crate) mod tests {
         let bound = Trunk { listener: Some(1), ..trunk("a", "192.0.2.0/24") };
         list.replace(vec![bound]);
         let address = "192.0.2.7".parse().unwrap();
-        assert!(list.sender(address, 1).is_some());
-        assert_eq!(list.sender(address, 0), None);
-        assert_eq!(list.sender("192.0.3.7".parse().unwrap(), 1), None);
+        assert!(list.sender(address, 1, &[]).is_some());
+        assert_eq!(list.sender(address, 0, &[]), None);
+        assert_eq!(list.sender("192.0.3.7".parse().unwrap(), 1, &[]), None);
     }
 
     #[test]
@@ -120,8 +152,8 @@ pub(crate) mod tests {
         list.replace(vec![trunk("a", "192.0.2.0/24")]);
         list.hold(id);
         list.replace(vec![]);
-        assert_eq!(list.sender(address, 0), Some(Sender { trunk: id, active: false }));
+        assert_eq!(list.sender(address, 0, &[]), Some(Sender { trunk: id, active: false }));
         list.release(id);
-        assert_eq!(list.sender(address, 0), None);
+        assert_eq!(list.sender(address, 0, &[]), None);
     }
 }

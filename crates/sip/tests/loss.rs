@@ -71,7 +71,11 @@ struct World {
 
 impl World {
     fn new(seed: u64, loss_percent: u64) -> Self {
-        let listeners = vec![Listener { advertised: "198.51.100.1:5060".parse().unwrap() }];
+        let listeners = vec![Listener {
+            advertised: "198.51.100.1:5060".parse().unwrap(),
+            transport: model::Transport::Udp,
+            keep_alive: true,
+        }];
         let settings = Settings {
             seed: [1; 32],
             listeners,
@@ -156,6 +160,7 @@ impl World {
                     continue;
                 }
                 Output::Event(event) => event,
+                Output::Connection { .. } | Output::Lookup { .. } => panic!("it is all UDP"),
             };
             match event {
                 Event::Invited(invitation) => {
@@ -279,6 +284,7 @@ fn trunk() -> Trunk {
         signalling: vec!["192.0.2.0/24".parse().unwrap()],
         media: vec![],
         listener: None,
+        tls_peer: None,
         called_from: CalledFrom::RequestUri,
         trusted: false,
         strip_prefix: String::new(),

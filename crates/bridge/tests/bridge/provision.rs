@@ -28,6 +28,7 @@ pub(crate) fn trunk() -> Trunk {
         signalling: vec!["192.0.2.0/24".parse().unwrap()],
         media: vec!["192.0.2.0/24".parse().unwrap()],
         listener: None,
+        tls_peer: None,
         called_from: CalledFrom::RequestUri,
         trusted: false,
         strip_prefix: String::new(),

@@ -294,6 +294,7 @@ impl World {
                 Output::Store(request) => self.ask(request),
                 Output::Media { shard: _, command } => self.command(command),
                 Output::Note(note) => self.notes.push(note),
+                Output::Connection { .. } | Output::Lookup { .. } => panic!("it is all UDP"),
                 Output::Drained => self.drained = true,
             }
         }
@@ -362,6 +363,8 @@ fn settings() -> Settings {
             seed: [8; 32],
             listeners: vec![sip::Listener {
                 advertised: SocketAddr::from(([198, 51, 100, 1], 5060)),
+                transport: model::Transport::Udp,
+                keep_alive: true,
             }],
             session_secs: 0,
             banner: None,

@@ -82,6 +82,7 @@ fn trunk(
         signalling: signalling?,
         media: media?,
         listener,
+        tls_peer: None,
         called_from: called_from?,
         trusted: written.trusted,
         strip_prefix: written.strip_prefix,

@@ -33,7 +33,7 @@ pub(crate) fn read(line: &str) -> Option<Dialog> {
     if words.next()? != VERSION {
         return None;
     }
-    let flow = Flow { listener: words.next()?.parse().ok()?, peer: words.next()?.parse().ok()? };
+    let flow = Flow::to(words.next()?.parse().ok()?, words.next()?.parse().ok()?);
     let local_cseq = words.next()?.parse().ok()?;
     let mut field = || -> Option<Box<str>> {
         let text = unescape(words.next()?)?;
@@ -72,7 +72,7 @@ mod tests {
             remote_cseq: 0,
             target: "sip:2@192.0.2.1".into(),
             routes: RouteSet(vec!["<sip:192.0.2.2;lr>".into(), "<sip:p;lr>".into()]),
-            flow: Flow { listener: 1, peer: "[2001:db8::1]:5060".parse().unwrap() },
+            flow: Flow::to(1, "[2001:db8::1]:5060".parse().unwrap()),
         };
         let line = write(&dialog, dialog.flow.peer);
         assert!(!line.contains(['\r', '\n']));

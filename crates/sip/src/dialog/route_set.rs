@@ -37,8 +37,8 @@ impl RouteSet {
 impl Laid<'_> {
     /// Returns the next hop's address, if it is written as one. Names are not resolved: the caller
     /// falls back to where the peer's own requests come from.
-    pub(crate) fn address(&self) -> Option<SocketAddr> {
-        Uri::read(self.next_hop)?.address()
+    pub(crate) fn address(&self, default_port: u16) -> Option<SocketAddr> {
+        Uri::read(self.next_hop)?.address(default_port)
     }
 }
 
@@ -52,7 +52,7 @@ mod tests {
         let laid = set.lay("sip:peer@198.51.100.1");
         assert_eq!(laid.uri, "sip:peer@198.51.100.1");
         assert_eq!(laid.routes, ["<sip:192.0.2.1;lr>", "<sip:p2.example;lr>"]);
-        assert_eq!(laid.address(), Some("192.0.2.1:5060".parse().unwrap()));
+        assert_eq!(laid.address(5060), Some("192.0.2.1:5060".parse().unwrap()));
     }
 
     #[test]
@@ -66,6 +66,6 @@ mod tests {
     #[test]
     fn without_routers_the_target_is_next() {
         let set = RouteSet::default();
-        assert_eq!(set.lay("sip:peer.example").address(), None);
+        assert_eq!(set.lay("sip:peer.example").address(5060), None);
     }
 }

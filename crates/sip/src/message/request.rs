@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use model::Transport;
+
 use crate::message::header::{self, NameAddr, Via};
 use crate::message::wire::{Lines, Value};
 use crate::message::{Message, Method, Name, Start};
@@ -91,7 +93,11 @@ impl Echo {
 
     /// Keeps what an answer repeats. `None`: there is no Via to answer along, or a value holds what
     /// must not be written.
-    pub(crate) fn new(message: &Message<'_>, source: SocketAddr, tag: &str) -> Option<Self> {
+    pub(crate) fn new(
+        message: &Message<'_>,
+        (source, transport): (SocketAddr, Transport),
+        tag: &str,
+    ) -> Option<Self> {
         let mut head = Lines::default();
         let mut destination = source;
         for (at, value) in message.all(Name::Via).enumerate() {
@@ -99,7 +105,7 @@ impl Echo {
                 head.push("Via", &Value::new(value)?);
                 continue;
             }
-            let (stamped, address) = stamp(value, source)?;
+            let (stamped, address) = stamp(value, source, transport)?;
             destination = address;
             head.push("Via", &stamped);
         }
@@ -135,7 +141,11 @@ fn lines(message: &Message<'_>, name: Name, written: &'static str) -> Option<Lin
 }
 
 /// Writes where the request really came from into its top Via (RFC 3261 §18.2.1, RFC 3581).
-fn stamp(value: &str, source: SocketAddr) -> Option<(Value<'static>, SocketAddr)> {
+fn stamp(
+    value: &str,
+    source: SocketAddr,
+    transport: Transport,
+) -> Option<(Value<'static>, SocketAddr)> {
     let mut elements = header::elements(value);
     let via = Via::read(elements.next()?)?;
     let mut stamped = transport::stamp(&via, source);
@@ -143,7 +153,7 @@ fn stamp(value: &str, source: SocketAddr) -> Option<(Value<'static>, SocketAddr)
         stamped.push_str(", ");
         stamped.push_str(element);
     }
-    Some((Value::new(stamped)?, transport::reply_address(&via, source)))
+    Some((Value::new(stamped)?, transport::reply_address(&via, source, transport)))
 }
 
 #[cfg(test)]
@@ -157,7 +167,8 @@ mod tests {
     #[test]
     fn an_answer_repeats_all_vias_and_tags_the_to() {
         let message = Message::lex(INVITE.as_bytes()).unwrap();
-        let echo = Echo::new(&message, "192.0.2.9:5070".parse().unwrap(), "ours").unwrap();
+        let echo = Echo::new(&message, ("192.0.2.9:5070".parse().unwrap(), Transport::Udp), "ours")
+            .unwrap();
         let written = wire::response(180, &[&echo.head], None);
         let written = std::str::from_utf8(&written).unwrap();
         assert!(written.contains(

@@ -5,9 +5,6 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::message::header;
 
-/// Port of SIP over UDP where none is written.
-const DEFAULT_PORT: u16 = 5060;
-
 /// A URI in pieces, all as they came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Uri<'a> {
@@ -79,11 +76,11 @@ impl<'a> Uri<'a> {
     }
 
     /// Returns the socket address, if the host is one.
-    pub(crate) fn address(&self) -> Option<SocketAddr> {
+    pub(crate) fn address(&self, default_port: u16) -> Option<SocketAddr> {
         let Self::Sip { host, port, .. } = *self else { return None };
         let literal = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
         let address: IpAddr = literal.unwrap_or(host).parse().ok()?;
-        Some(SocketAddr::new(address, port.unwrap_or(DEFAULT_PORT)))
+        Some(SocketAddr::new(address, port.unwrap_or(default_port)))
     }
 
     /// Whether it hides its owner (RFC 3323 §4.1.1.3).
@@ -173,7 +170,7 @@ mod tests {
         assert_eq!(uri.subscriber().unwrap(), "+14155550123");
         let names: Vec<_> = uri.parameters().map(|(name, _)| name).collect();
         assert_eq!(names, ["npdi", "rn", "cic", "user"]);
-        assert_eq!(uri.address(), Some("192.0.2.1:5070".parse().unwrap()));
+        assert_eq!(uri.address(5060), Some("192.0.2.1:5070".parse().unwrap()));
     }
 
     #[test]
@@ -187,9 +184,9 @@ mod tests {
     #[test]
     fn ipv6_hosts_are_read() {
         let uri = Uri::read("sip:x@[2001:db8::1]:6000;lr").unwrap();
-        assert_eq!(uri.address(), Some("[2001:db8::1]:6000".parse().unwrap()));
+        assert_eq!(uri.address(5060), Some("[2001:db8::1]:6000".parse().unwrap()));
         assert!(uri.is_loose());
-        assert_eq!(Uri::read("sips:[2001:db8::1]").unwrap().address().unwrap().port(), 5060);
+        assert_eq!(Uri::read("sips:[2001:db8::1]").unwrap().address(5060).unwrap().port(), 5060);
     }
 
     #[test]

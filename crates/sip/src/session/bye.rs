@@ -64,7 +64,7 @@ impl Endpoint {
         };
         dialog.local_cseq = dialog.local_cseq.saturating_add(ORPHAN_LEAP - 1);
         let flow = dialog.flow;
-        let trunk = self.trunks.sender(flow.peer.ip(), flow.listener).map(|sender| sender.trunk);
+        let trunk = self.trunks.owner(flow.peer.ip(), flow.listener);
         match dialog.draft(Method::Bye.name()) {
             Some(draft) => {
                 let (method, purpose) = (Method::Bye, Purpose::Orphan(call));

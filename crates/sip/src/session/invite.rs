@@ -68,7 +68,8 @@ impl Endpoint {
         let target = identity::contact(request).ok_or_else(malformed)?;
         let tag = self.chance.tag();
         let dialog = Dialog::new(request, target, &tag, arrival.flow).ok_or_else(malformed)?;
-        let echo = Echo::new(request.message, arrival.flow.peer, &tag).ok_or_else(malformed)?;
+        let echo =
+            Echo::new(request.message, self.origin(arrival.flow), &tag).ok_or_else(malformed)?;
         Ok(Admitted { offer, updates, terms, identity, dialog, echo })
     }
 
@@ -88,6 +89,7 @@ impl Endpoint {
         self.marks.insert(mark.clone(), 2);
         self.tags.insert(dialog.id.local_tag.clone(), id);
         self.trunks.hold(arrival.trunk());
+        self.streams.bind(arrival.flow, id);
         let phase = Phase::Ringing { invite, late: offer.is_none(), terms };
         self.calls.insert(id, Call { trunk: arrival.trunk(), dialog, mark, updates, phase });
         self.answer_invite(invite, 100, &Lines::new(), None, arrival.now);

@@ -24,7 +24,7 @@ impl Endpoint {
         let examined = self
             .examine_change(arrival, call)
             .and_then(|terms| Ok((terms, description(arrival.request.message, arrival.payload)?)));
-        let echo = Echo::new(arrival.request.message, arrival.flow.peer, tag);
+        let echo = Echo::new(arrival.request.message, self.origin(arrival.flow), tag);
         let Some(echo) = echo.filter(|_| !self.is_full()) else {
             return self.deny(arrival, 500, &Lines::new());
         };
@@ -136,7 +136,9 @@ impl Endpoint {
     /// Follows the peer to a new Contact (RFC 3261 §12.2.2).
     pub(crate) fn retarget(&mut self, id: CallId, target: Option<Box<str>>, flow: Flow) {
         let Some(call) = self.calls.get_mut(&id) else { return };
-        call.dialog.flow = flow;
+        let before = std::mem::replace(&mut call.dialog.flow, flow);
+        self.streams.unbind(before, id);
+        self.streams.bind(flow, id);
         if let Some(target) = target {
             call.dialog.target = target;
         }

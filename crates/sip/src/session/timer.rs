@@ -12,7 +12,6 @@ use crate::session::Phase;
 use crate::session::life::Sign;
 use crate::timers::Alarm;
 use crate::transaction::client::Purpose;
-use crate::transport::Flow;
 use crate::trunk::identity;
 
 /// Who keeps the session alive.
@@ -185,8 +184,7 @@ impl Endpoint {
         now: Instant,
     ) -> bool {
         let Some(mut call) = self.calls.remove(&id) else { return false };
-        let peer = self.destination(call.trunk, &call.dialog);
-        let flow = Flow { peer, ..call.dialog.flow };
+        let flow = self.onward(call.trunk, &call.dialog);
         let question = Question { method, purpose, trunk: Some(call.trunk), flow };
         let draft = call.dialog.draft(method.name());
         let leaves = draft.is_some();

@@ -1,4 +1,4 @@
-//! Non-INVITE client transaction over UDP (RFC 3261 §17.1.2).
+//! Non-INVITE client transaction (RFC 3261 §17.1.2).
 
 use std::time::Duration;
 
@@ -32,6 +32,8 @@ pub(crate) struct Asked {
     /// Whose allow-list entry must outlive it.
     pub(crate) trunk: Option<TrunkId>,
     pub(crate) request: Bytes,
+    /// Where it goes, and as what, if its connection cannot be had.
+    pub(crate) fallback: Option<(Flow, Bytes)>,
     pub(crate) state: State,
 }
 
@@ -67,10 +69,12 @@ pub(crate) enum Input {
 }
 
 impl State {
-    /// Starts when the request leaves.
-    pub(crate) fn start(now: Instant) -> Self {
-        let interval = limits::SIP_T1;
-        Self::Trying { interval, resend: now + interval, give_up: now + limits::SIP_GIVE_UP }
+    /// Starts when the request leaves. What a stream carries is never sent again: timer E is put
+    /// off to timer F.
+    pub(crate) fn start(now: Instant, reliable: bool) -> Self {
+        let (interval, give_up) = (limits::SIP_T1, now + limits::SIP_GIVE_UP);
+        let resend = if reliable { give_up } else { now + interval };
+        Self::Trying { interval, resend, give_up }
     }
 
     /// Returns when [`Input::Due`] is wanted.
@@ -87,9 +91,12 @@ impl State {
         match (self, input) {
             (Self::Trying { .. } | Self::Proceeding { .. }, Input::Final) => Step::over(),
             (
-                Self::Trying { give_up, .. } | Self::Proceeding { give_up, .. },
+                Self::Trying { resend, give_up, .. } | Self::Proceeding { resend, give_up },
                 Input::Provisional,
-            ) => Step::stay(Self::Proceeding { resend: now + limits::SIP_T2, give_up }),
+            ) => {
+                let resend = if resend < give_up { now + limits::SIP_T2 } else { resend };
+                Step::stay(Self::Proceeding { resend, give_up })
+            }
             (Self::Trying { give_up, .. } | Self::Proceeding { give_up, .. }, Input::Due)
                 if now >= give_up =>
             {
@@ -121,7 +128,7 @@ mod tests {
     #[test]
     fn a_request_is_repeated_and_given_up_after_32_seconds() {
         let request = Bytes::from_static(b"BYE");
-        let mut state = State::start(Instant::START);
+        let mut state = State::start(Instant::START, false);
         let mut sent = Vec::new();
         loop {
             let due = state.due();
@@ -138,8 +145,16 @@ mod tests {
     }
 
     #[test]
+    fn on_a_stream_nothing_is_repeated() {
+        let state = State::start(Instant::START, true);
+        assert_eq!(state.due(), Instant::START + limits::SIP_GIVE_UP);
+        let step = state.step(Input::Provisional, &Bytes::new(), Instant::START);
+        assert_eq!(step.state.unwrap().due(), Instant::START + limits::SIP_GIVE_UP);
+    }
+
+    #[test]
     fn a_provisional_answer_slows_the_repeats() {
-        let state = State::start(Instant::START);
+        let state = State::start(Instant::START, false);
         let step = state.step(Input::Provisional, &Bytes::new(), Instant::START);
         assert_eq!(step.state.unwrap().due(), Instant::START + limits::SIP_T2);
     }

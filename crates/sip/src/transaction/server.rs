@@ -1,4 +1,4 @@
-//! Non-INVITE server transaction over UDP (RFC 3261 §17.2.2).
+//! Non-INVITE server transaction (RFC 3261 §17.2.2).
 
 use bytes::Bytes;
 use model::{Instant, limits};
@@ -55,10 +55,11 @@ impl State {
         }
     }
 
-    /// Takes one input.
-    pub(crate) fn step(self, input: Input, now: Instant) -> Step<Self> {
+    /// Takes one input. A stream repeats nothing: there timer J is zero.
+    pub(crate) fn step(self, input: Input, reliable: bool, now: Instant) -> Step<Self> {
         match (self, input) {
             (Self::Trying, Input::Repeated | Input::Due) => Step::stay(Self::Trying),
+            (Self::Trying, Input::Final(message)) if reliable => Step::last(message),
             (Self::Trying, Input::Final(message)) => {
                 let until = now + limits::SIP_GIVE_UP;
                 Step::send(Self::Completed { last: message.clone(), until }, message)
@@ -83,10 +84,17 @@ mod tests {
     fn the_answer_meets_every_repeat_for_32_seconds() {
         let start = Instant::START;
         let answer = Bytes::from_static(b"200");
-        let state = State::Trying.step(Input::Final(answer.clone()), start).state.unwrap();
-        let step = state.step(Input::Repeated, start);
+        let state = State::Trying.step(Input::Final(answer.clone()), false, start).state.unwrap();
+        let step = state.step(Input::Repeated, false, start);
         assert_eq!(step.send, Some(answer));
-        let over = step.state.unwrap().step(Input::Due, start + limits::SIP_GIVE_UP);
+        let over = step.state.unwrap().step(Input::Due, false, start + limits::SIP_GIVE_UP);
         assert_eq!(over, Step::over());
+    }
+
+    #[test]
+    fn on_a_stream_the_answer_is_the_end() {
+        let answer = Bytes::from_static(b"200");
+        let step = State::Trying.step(Input::Final(answer.clone()), true, Instant::START);
+        assert_eq!(step, Step::last(answer));
     }
 }

@@ -1,4 +1,4 @@
-//! INVITE server transaction over UDP (RFC 3261 §17.2.1 with RFC 6026 §7.1).
+//! INVITE server transaction (RFC 3261 §17.2.1 with RFC 6026 §7.1).
 
 use std::time::Duration;
 
@@ -72,8 +72,8 @@ impl State {
         }
     }
 
-    /// Takes one input.
-    pub(crate) fn step(self, input: Input, now: Instant) -> Step<Self> {
+    /// Takes one input. A stream repeats nothing: timer G never runs there, timer I is zero.
+    pub(crate) fn step(self, input: Input, reliable: bool, now: Instant) -> Step<Self> {
         match (self, input) {
             (Self::Proceeding { last }, Input::Repeated) => {
                 Step::send(Self::Proceeding { last: last.clone() }, last)
@@ -85,7 +85,8 @@ impl State {
                 Step::send(Self::Accepted { until: now + limits::SIP_GIVE_UP }, message)
             }
             (Self::Proceeding { .. }, Input::Refusal(message)) => {
-                let (resend, give_up) = (now + limits::SIP_T1, now + limits::SIP_GIVE_UP);
+                let give_up = now + limits::SIP_GIVE_UP;
+                let resend = if reliable { give_up } else { now + limits::SIP_T1 };
                 let last = message.clone();
                 let interval = limits::SIP_T1;
                 Step::send(Self::Completed { last, interval, resend, give_up }, message)
@@ -97,6 +98,7 @@ impl State {
                 let message = last.clone();
                 Step::send(Self::Completed { last, interval, resend, give_up }, message)
             }
+            (Self::Completed { .. }, Input::Acknowledged) if reliable => Step::over(),
             (Self::Completed { .. }, Input::Acknowledged) => {
                 Step::stay(Self::Confirmed { until: now + limits::SIP_T4 })
             }
@@ -155,25 +157,35 @@ mod tests {
     fn a_refusal_is_repeated_until_acknowledged_and_then_forgotten() {
         let start = State::Proceeding { last: Bytes::from_static(b"100") };
         let mut state =
-            start.step(Input::Refusal(Bytes::from_static(b"486")), at(0)).state.unwrap();
+            start.step(Input::Refusal(Bytes::from_static(b"486")), false, at(0)).state.unwrap();
         let mut sent = Vec::new();
         for _ in 0..5 {
             let due = state.due().unwrap();
             sent.push(due.micros / 1000);
-            state = state.step(Input::Due, due).state.unwrap();
+            state = state.step(Input::Due, false, due).state.unwrap();
         }
         assert_eq!(sent, [500, 1500, 3500, 7500, 11500]);
-        let confirmed = state.step(Input::Acknowledged, at(12_000)).state.unwrap();
+        let confirmed = state.step(Input::Acknowledged, false, at(12_000)).state.unwrap();
         assert_eq!(confirmed.due(), Some(at(17_000)));
-        assert_eq!(confirmed.step(Input::Due, at(17_000)), Step::over());
+        assert_eq!(confirmed.step(Input::Due, false, at(17_000)), Step::over());
+    }
+
+    #[test]
+    fn on_a_stream_a_refusal_is_sent_once_and_over_with_its_ack() {
+        let start = State::Proceeding { last: Bytes::new() };
+        let refusal = Input::Refusal(Bytes::from_static(b"486"));
+        let state = start.step(refusal, true, at(0)).state.unwrap();
+        assert_eq!(state.due(), Some(at(32_000)));
+        assert_eq!(state.step(Input::Acknowledged, true, at(9)), Step::over());
     }
 
     #[test]
     fn an_invite_repeated_after_the_answer_is_absorbed() {
         let start = State::Proceeding { last: Bytes::new() };
-        let state = start.step(Input::Success(Bytes::from_static(b"200")), at(0)).state.unwrap();
+        let state =
+            start.step(Input::Success(Bytes::from_static(b"200")), false, at(0)).state.unwrap();
         assert_eq!(state.due(), Some(at(32_000)));
-        let step = state.step(Input::Repeated, at(31_500));
+        let step = state.step(Input::Repeated, false, at(31_500));
         assert_eq!(step.send, None);
         assert_eq!(step.state.unwrap().due(), Some(at(63_500)));
     }

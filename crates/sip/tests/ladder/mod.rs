@@ -93,7 +93,11 @@ impl Climber {
         };
         let settings = Settings {
             seed: [7; 32],
-            listeners: vec![Listener { advertised: "198.51.100.1:5060".parse().unwrap() }],
+            listeners: vec![Listener {
+                advertised: "198.51.100.1:5060".parse().unwrap(),
+                transport: model::Transport::Udp,
+                keep_alive: true,
+            }],
             session_secs: option("session").map_or(0, |secs| secs.parse().unwrap()),
             banner: option("banner"),
             retry_after_secs: 10,
@@ -160,11 +164,17 @@ impl Climber {
                         Counted::Stranger
                         | Counted::Malformed
                         | Counted::Retransmission
-                        | Counted::Resent => format!("{what:?}").to_lowercase(),
+                        | Counted::Resent
+                        | Counted::Connected(_)
+                        | Counted::Crowded
+                        | Counted::Disconnected(_) => format!("{what:?}").to_lowercase(),
                     };
                     *self.counts.entry(name).or_insert(0) += 1;
                 }
-                Output::Event(_) | Output::Transmit(_) => {
+                Output::Event(_)
+                | Output::Transmit(_)
+                | Output::Connection { .. }
+                | Output::Lookup { .. } => {
                     self.news.push_back(News { at: self.now, output });
                 }
             }
@@ -333,6 +343,7 @@ fn told(news: &News) -> String {
             let text = String::from_utf8_lossy(&transmit.payload);
             format!("{at:.3} < @{}\n{text}", transmit.destination)
         }
+        other @ (Output::Connection { .. } | Output::Lookup { .. }) => format!("{at:.3} {other:?}"),
     }
 }
 
@@ -347,6 +358,7 @@ fn trunk(name: &str, prefix: &str) -> Trunk {
         signalling: vec![prefix.parse().unwrap()],
         media: vec![],
         listener: None,
+        tls_peer: None,
         called_from: CalledFrom::RequestUri,
         trusted: false,
         strip_prefix: String::new(),

@@ -24,7 +24,11 @@ pub(crate) struct Node {
 
 impl Node {
     pub(crate) fn new() -> Self {
-        let listeners = vec![Listener { advertised: "198.51.100.1:5060".parse().unwrap() }];
+        let listeners = vec![Listener {
+            advertised: "198.51.100.1:5060".parse().unwrap(),
+            transport: model::Transport::Udp,
+            keep_alive: true,
+        }];
         let settings = Settings {
             seed: [3; 32],
             listeners,
@@ -111,6 +115,7 @@ impl Node {
         while let Some(output) = self.endpoint.poll_output() {
             match output {
                 Output::Event(Event::Counted(_)) => {}
+                Output::Connection { .. } | Output::Lookup { .. } => panic!("it is all UDP"),
                 Output::Event(event) => {
                     if let Event::Invited(invitation) = &event {
                         self.calls.push(invitation.call);
@@ -156,6 +161,7 @@ fn trunk() -> Trunk {
         signalling: vec!["192.0.2.0/24".parse().unwrap()],
         media: vec![],
         listener: None,
+        tls_peer: None,
         called_from: CalledFrom::HistoryInfo,
         trusted: true,
         strip_prefix: String::new(),
