@@ -421,7 +421,16 @@ impl BridgeMeters {
                 sip::Closure::Handshake => "handshake_failed",
                 sip::Closure::Slow => "slow",
             }),
+            sip::Counted::LateAnswer => self.sip_oddity("late_answer"),
+            sip::Counted::ForkedAnswer => self.sip_oddity("forked_answer"),
+            sip::Counted::ForeignContact => self.sip_oddity("foreign_contact"),
+            sip::Counted::ForeignRealm => self.sip_oddity("foreign_realm"),
         }
+    }
+
+    fn sip_oddity(&mut self, kind: &'static str) {
+        let help = "Odd answers to calls that we placed, by kind.";
+        self.labelled("tollgate_sip_oddities_total", help, ("kind", kind.into()));
     }
 
     fn sip_dropped(&mut self, reason: &'static str) {

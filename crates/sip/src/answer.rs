@@ -28,7 +28,7 @@ pub(crate) struct Words {
     /// `Server`, if the operator wants one.
     server: Lines,
     /// `User-Agent`, if the operator wants one.
-    user_agent: Lines,
+    pub(crate) user_agent: Lines,
     /// `Allow` and `Supported`.
     abilities: Lines,
 }
@@ -73,6 +73,15 @@ pub(crate) struct Question {
     pub(crate) flow: Flow,
 }
 
+/// How a request of ours leaves.
+#[derive(Debug)]
+pub(crate) struct Departure {
+    pub(crate) flow: Flow,
+    pub(crate) request: Bytes,
+    /// Where it goes, and as what, if its connection cannot be had.
+    pub(crate) fallback: Option<(Flow, Bytes)>,
+}
+
 impl Endpoint {
     pub(crate) fn emit(&mut self, event: Event) {
         self.outputs.push_back(Output::Event(event));
@@ -96,7 +105,7 @@ impl Endpoint {
 
     /// How many transactions live.
     pub(crate) fn transactions(&self) -> usize {
-        self.invites.len() + self.served.len() + self.asked.len()
+        self.invites.len() + self.served.len() + self.asked.len() + self.placed.len()
     }
 
     /// Whether the tables take no more.
@@ -268,6 +277,25 @@ impl Endpoint {
         }
     }
 
+    /// Chooses how a request of ours travels, which is written by `write` for a flow.
+    pub(crate) fn depart(
+        &mut self,
+        flow: Flow,
+        trunk: Option<TrunkId>,
+        write: impl Fn(&Self, Flow) -> Bytes,
+    ) -> Departure {
+        let (mut flow, mut request, mut fallback) = (flow, write(self, flow), None);
+        if let Some(wide) = self.widened(flow, trunk, request.len()) {
+            fallback = Some((flow, request));
+            (flow, request) = (wide, write(self, wide));
+        } else if self.is_on_a_stream(flow) {
+            // The connection may have died unnoticed: then a new one is opened.
+            fallback = Some((Flow::to(flow.listener, flow.peer), request.clone()));
+        }
+        flow.connection = self.connect(flow, trunk);
+        Departure { flow, request, fallback }
+    }
+
     /// Sends a request of ours.
     pub(crate) fn ask(
         &mut self,
@@ -278,20 +306,12 @@ impl Endpoint {
     ) {
         let Question { method, purpose, trunk, flow } = question;
         let branch = self.chance.branch();
-        let write = |endpoint: &Self, flow| {
+        let departure = self.depart(flow, trunk, |endpoint, flow| {
             let via = endpoint.via(flow, &branch);
             let lines = [&via, &draft.lines, extra, &endpoint.words.user_agent];
-            wire::request(method.name(), &draft.uri, &lines)
-        };
-        let (mut flow, mut request, mut fallback) = (flow, write(self, flow), None);
-        if let Some(wide) = self.widened(flow, trunk, request.len()) {
-            fallback = Some((flow, request));
-            (flow, request) = (wide, write(self, wide));
-        } else if self.is_on_a_stream(flow) {
-            // The connection may have died unnoticed: then a new one is opened.
-            fallback = Some((Flow::to(flow.listener, flow.peer), request.clone()));
-        }
-        flow.connection = self.connect(flow, trunk);
+            wire::request(method.name(), &draft.uri, &lines, None)
+        });
+        let Departure { flow, request, fallback } = departure;
         let serial = self.next_serial();
         let row = Asked {
             key: Key::client(&branch),
@@ -315,7 +335,9 @@ impl Endpoint {
     /// A connection is gone that a request of ours waits on: it is sent once more another way, else
     /// it counts as answered by 503 (RFC 3261 §8.1.3.1).
     pub(crate) fn connection_lost(&mut self, serial: u64, now: Instant) {
-        let Some(row) = self.asked.take(serial) else { return };
+        let Some(row) = self.asked.take(serial) else {
+            return self.invite_lost(serial, now);
+        };
         let Some((mut flow, request)) = row.fallback else {
             self.asked.put(serial, row);
             if let Some(purpose) = self.step_asked(serial, client::Input::Final, now) {

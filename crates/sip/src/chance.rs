@@ -25,6 +25,11 @@ impl Chance {
         CallId(u128::from(self.generator.next_u64()) << 64 | u128::from(self.generator.next_u64()))
     }
 
+    /// Makes a Call-ID (RFC 3261 §8.1.1.4).
+    pub(crate) fn call_id(&mut self) -> String {
+        format!("{:016x}{:016x}", self.generator.next_u64(), self.generator.next_u64())
+    }
+
     /// Makes a tag: 64 bits, twice what RFC 3261 §19.3 asks for.
     pub(crate) fn tag(&mut self) -> String {
         format!("{:016x}", self.generator.next_u64())

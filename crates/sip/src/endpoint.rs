@@ -1,6 +1,6 @@
 //! The SIP core's four verbs. A dialog is named by the call's [`CallId`] from its INVITE on.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -16,8 +16,10 @@ use crate::connection::{
 use crate::dialog::record;
 use crate::session::Call;
 use crate::session::accept::Refusal;
+use crate::session::attempt::Attempt;
 use crate::timers::{Alarm, Timers};
 use crate::transaction::client::Asked;
+use crate::transaction::client_invite::Placed;
 use crate::transaction::server::{self, Served};
 use crate::transaction::server_invite::{self, Invite};
 use crate::transaction::{Mark, Table};
@@ -378,6 +380,14 @@ pub enum Counted {
     Crowded,
     /// A connection is no more.
     Disconnected(Closure),
+    /// A 2xx came to an INVITE of ours that was given up: acknowledged and ended.
+    LateAnswer,
+    /// One INVITE of ours was answered by several: all but the first are acknowledged and ended.
+    ForkedAnswer,
+    /// A 3xx led to a host that the trunk does not allow.
+    ForeignContact,
+    /// A request of ours was challenged by a realm that is not the trunk's: no credentials left.
+    ForeignRealm,
 }
 
 /// Something for the bridge or the shell to do.
@@ -422,6 +432,13 @@ pub struct Endpoint {
     pub(crate) invites: Table<Invite>,
     pub(crate) served: Table<Served>,
     pub(crate) asked: Table<Asked>,
+    pub(crate) placed: Table<Placed>,
+    /// Calls to place whose trunk's address is being looked up.
+    pub(crate) unplaced: BTreeMap<CallId, Dial>,
+    /// INVITEs of ours that may still bring a 2xx.
+    pub(crate) attempts: HashMap<u64, Attempt>,
+    /// Those of them that the bridge waits for.
+    pub(crate) dialled: HashMap<CallId, u64>,
     pub(crate) calls: HashMap<CallId, Call>,
     /// Calls by our tag.
     pub(crate) tags: HashMap<Box<str>, CallId>,
@@ -447,6 +464,10 @@ impl Endpoint {
             invites: Table::default(),
             served: Table::default(),
             asked: Table::default(),
+            placed: Table::default(),
+            unplaced: BTreeMap::new(),
+            attempts: HashMap::new(),
+            dialled: HashMap::new(),
             calls: HashMap::new(),
             tags: HashMap::new(),
             marks: HashMap::new(),
@@ -499,7 +520,9 @@ impl Endpoint {
     /// Returns how many dialogs and transactions live, for leak checks.
     #[must_use]
     pub fn live(&self) -> (usize, usize) {
-        (self.calls.len(), self.transactions())
+        debug_assert!(self.attempts.len() <= self.placed.len(), "each has a transaction");
+        let dialled = self.dialled.len() + self.unplaced.len();
+        (self.calls.len() + dialled, self.transactions())
     }
 
     fn obey(&mut self, command: Command, now: Instant) {
@@ -527,6 +550,8 @@ impl Endpoint {
             Alarm::Invite(serial) => self.step_invite(serial, server_invite::Input::Due, now),
             Alarm::Request(serial) => self.step_served(serial, server::Input::Due, now),
             Alarm::Client(serial) => self.client_due(serial, now),
+            Alarm::Placed(serial) => self.placed_due(serial, now),
+            Alarm::Attempt(serial) => self.attempt_due(serial, now),
             Alarm::Acknowledgement(call) => self.acknowledgement_due(call, now),
             Alarm::Session(call) => self.session_due(call, now),
             Alarm::Connection(connection) => self.connection_due(connection, now),

@@ -2,7 +2,7 @@
 //! No sockets, no clock, no SDP: bodies are opaque bytes.
 //!
 //! Deliberately absent: TCP and TLS flows, registration, digest, REFER, PRACK (`Require: 100rel` is
-//! refused), INVITEs of ours, and name resolution: a next hop that is not written as an address of
+//! refused), and name resolution: a next hop that is not written as an address of
 //! the trunk is replaced by the address that the peer's own requests come from.
 
 mod answer;
@@ -13,6 +13,7 @@ pub mod endpoint;
 mod locate;
 mod message;
 mod receive;
+mod response;
 mod session;
 mod timers;
 mod transaction;

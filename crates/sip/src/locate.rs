@@ -33,9 +33,6 @@ impl Endpoint {
         }
     }
 
-    /// The ways to a trunk are known now, or known not to be.
-    pub(crate) fn located(&mut self, _trunk: TrunkId, _now: Instant) {}
-
     /// Takes an answer of the name servers.
     pub(crate) fn on_found(
         &mut self,

@@ -10,6 +10,7 @@
 )]
 
 pub(crate) mod body;
+pub(crate) mod follow;
 pub(crate) mod header;
 pub(crate) mod lexer;
 pub(crate) mod method;

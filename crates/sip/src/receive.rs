@@ -7,8 +7,7 @@ use crate::endpoint::{Counted, Endpoint, Event};
 use crate::message::method::ALLOW;
 use crate::message::uri::Uri;
 use crate::message::wire::{Lines, Value};
-use crate::message::{Message, Method, Name, Request, Start, header};
-use crate::transaction::client::{self, Purpose};
+use crate::message::{Message, Method, Name, Request, Start};
 use crate::transaction::{Key, server, server_invite};
 use crate::transport::Flow;
 use crate::trunk::Sender;
@@ -50,7 +49,7 @@ impl Endpoint {
             return self.count(Counted::Malformed);
         };
         match message.start {
-            Start::Response { status } => self.on_response(&message, status, now),
+            Start::Response { status } => self.on_response(&message, status, payload, now),
             Start::Request { method, .. } => {
                 self.count(Counted::Request(method.name()));
                 match Request::read(&message) {
@@ -145,64 +144,26 @@ impl Endpoint {
     pub(crate) fn dialog_of(&self, arrival: &Arrival<'_>) -> Option<CallId> {
         let id = *self.tags.get(arrival.request.to.tag()?)?;
         let call = self.calls.get(&id)?;
-        let same = call.trunk == arrival.trunk() && call.dialog.id.holds(&arrival.request);
+        // Two trunks may share an address: then the sender goes by the other one's name.
+        let address = arrival.flow.peer.ip();
+        let owned = call.trunk == arrival.trunk() || self.trunks.owns(call.trunk, address);
+        let same = owned && call.dialog.id.holds(&arrival.request);
         same.then_some(id)
     }
 
     /// Moves the peer's sequence on, and returns our tag; `None` if the request is out of order.
     fn advance(&mut self, call: CallId, cseq: u32) -> Option<String> {
         let dialog = &mut self.calls.get_mut(&call)?.dialog;
-        if cseq <= dialog.remote_cseq {
+        if dialog.remote_cseq.is_some_and(|last| cseq <= last) {
             return None;
         }
-        dialog.remote_cseq = cseq;
+        dialog.remote_cseq = Some(cseq);
         Some(dialog.id.local_tag.to_string())
     }
 
     /// Refuses without keeping state.
     pub(crate) fn deny(&mut self, arrival: &Arrival<'_>, status: u16, extra: &Lines) {
         self.reject(arrival.flow, arrival.request.message, status, extra);
-    }
-
-    fn on_response(&mut self, message: &Message<'_>, status: u16, now: Instant) {
-        let branch = message.elements(Name::Via).next().and_then(header::Via::read);
-        let branch = branch.and_then(|via| via.branch());
-        let serial = branch.and_then(|branch| self.asked.find(&Key::client(branch)));
-        let method = message.first(Name::CSeq).and_then(header::cseq).map(|(_, method)| method);
-        // A stray or repeated answer: nothing waits for it.
-        let Some(serial) = serial else { return };
-        if self.asked.row(serial).map(|row| row.method) != method {
-            return;
-        }
-        let input = if status < 200 { client::Input::Provisional } else { client::Input::Final };
-        if let Some(purpose) = self.step_asked(serial, input, now) {
-            self.on_final(purpose, status, Some(message), now);
-        }
-    }
-
-    /// The timer of a request of ours.
-    pub(crate) fn client_due(&mut self, serial: u64, now: Instant) {
-        if let Some(purpose) = self.step_asked(serial, client::Input::Due, now) {
-            // Silence counts as 408 (RFC 3261 §8.1.3.1).
-            self.on_final(purpose, 408, None, now);
-        }
-    }
-
-    pub(crate) fn on_final(
-        &mut self,
-        purpose: Purpose,
-        status: u16,
-        answer: Option<&Message<'_>>,
-        now: Instant,
-    ) {
-        match purpose {
-            Purpose::Bye => {}
-            Purpose::Orphan(call) => {
-                self.emit(Event::OrphanEnded { call, answered: answer.is_some() });
-            }
-            Purpose::Ping(call, way) => self.pinged((call, way), status, answer, now),
-            Purpose::Refresh(call) => self.refreshed(call, status, answer, now),
-        }
     }
 }
 

@@ -1,7 +1,10 @@
 //! Sessions: what the methods do to a call, one method a file. Bodies are opaque.
 
+pub(crate) mod abandon;
 pub(crate) mod accept;
 pub(crate) mod ack;
+pub(crate) mod answered;
+pub(crate) mod attempt;
 pub(crate) mod bye;
 pub(crate) mod cancel;
 pub(crate) mod dial;
@@ -30,8 +33,8 @@ use timer::{Clock, Terms};
 pub(crate) struct Call {
     pub(crate) trunk: TrunkId,
     pub(crate) dialog: Dialog,
-    /// The INVITE that started it.
-    pub(crate) mark: Mark,
+    /// The INVITE that started it, if the peer sent it.
+    pub(crate) mark: Option<Mark>,
     /// Whether the peer's Allow lists UPDATE.
     pub(crate) updates: bool,
     pub(crate) phase: Phase,
@@ -154,7 +157,9 @@ impl Endpoint {
         self.tags.remove(&call.dialog.id.local_tag);
         self.streams.unbind(call.dialog.flow, id);
         self.trunks.release(call.trunk);
-        self.unmark(&call.mark);
+        if let Some(mark) = &call.mark {
+            self.unmark(mark);
+        }
         Some(call)
     }
 

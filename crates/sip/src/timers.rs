@@ -15,6 +15,10 @@ pub(crate) enum Alarm {
     Request(u64),
     /// A client transaction.
     Client(u64),
+    /// An INVITE client transaction.
+    Placed(u64),
+    /// A call that we place and that has no answer yet.
+    Attempt(u64),
     /// A 200 OK without its ACK.
     Acknowledgement(CallId),
     /// A session timer.

@@ -1,6 +1,7 @@
 //! Transactions of RFC 3261 §17 with RFC 6026: one machine a file, each a pure step.
 
 pub(crate) mod client;
+pub(crate) mod client_invite;
 pub(crate) mod key;
 pub(crate) mod server;
 pub(crate) mod server_invite;

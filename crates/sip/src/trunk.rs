@@ -1,6 +1,8 @@
 //! The allow-list. Whoever is not on it gets no byte back (reliability.md S1).
 
 pub(crate) mod identity;
+pub(crate) mod outgoing;
+pub(crate) mod redirect;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};

@@ -11,6 +11,11 @@ pub(crate) struct Id {
 }
 
 impl Id {
+    /// Names what an INVITE of ours may become: no tag of theirs yet.
+    pub(crate) fn placed(call_id: &str, tag: &str) -> Self {
+        Self { call_id: call_id.into(), local_tag: tag.into(), remote_tag: "".into() }
+    }
+
     /// Whether a request of the peer lies in the dialog: all three must be right (S15).
     pub(crate) fn holds(&self, request: &Request<'_>) -> bool {
         request.call_id == &*self.call_id

@@ -43,7 +43,7 @@ pub(crate) fn read(line: &str) -> Option<Dialog> {
     let (local, remote, target) = (field()?, field()?, field()?);
     let routes: Option<Vec<_>> = words.map(|word| unescape(word).map(Into::into)).collect();
     let routes = RouteSet(routes?);
-    Some(Dialog { id, local, remote, local_cseq, remote_cseq: 0, target, routes, flow })
+    Some(Dialog { id, local, remote, local_cseq, remote_cseq: None, target, routes, flow })
 }
 
 fn escape(text: &str, line: &mut String) {
@@ -69,7 +69,7 @@ mod tests {
             local: "\"Zoë B\" <sip:1@h>".into(),
             remote: "<sip:2@h>;tag=r".into(),
             local_cseq: 3,
-            remote_cseq: 0,
+            remote_cseq: None,
             target: "sip:2@192.0.2.1".into(),
             routes: RouteSet(vec!["<sip:192.0.2.2;lr>".into(), "<sip:p;lr>".into()]),
             flow: Flow::to(1, "[2001:db8::1]:5060".parse().unwrap()),

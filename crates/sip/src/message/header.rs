@@ -23,6 +23,7 @@ pub(crate) enum Name {
     RecordRoute,
     Require,
     RetryAfter,
+    Route,
     SessionExpires,
     Supported,
     Timestamp,
@@ -42,6 +43,7 @@ impl Name {
             4 if is("From") => Self::From,
             4 if is("CSeq") => Self::CSeq,
             5 if is("Allow") => Self::Allow,
+            5 if is("Route") => Self::Route,
             6 if is("Min-SE") => Self::MinSe,
             6 if is("Reason") => Self::Reason,
             7 if is("Call-ID") => Self::CallId,
@@ -88,6 +90,7 @@ impl Name {
             | Self::RecordRoute
             | Self::Require
             | Self::RetryAfter
+            | Self::Route
             | Self::Supported
             | Self::Timestamp
             | Self::Via
@@ -310,6 +313,12 @@ pub(crate) fn decimal(text: &str) -> Option<u32> {
     if digits { text.parse().ok() } else { None }
 }
 
+/// Reads the number that a text begins with: `120 (in a while);duration=60`.
+pub(crate) fn leading_number(text: &str) -> Option<u32> {
+    let end = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
+    decimal(text.get(..end)?)
+}
+
 /// Reads the leading number of `120;refresher=uac`, and its parameters.
 pub(crate) fn seconds(value: &str) -> Option<(u32, &str)> {
     let (number, parameters) = value.split_once(';').unwrap_or((value, ""));
@@ -379,6 +388,7 @@ mod tests {
         assert_eq!(cseq("2147483648 INVITE"), None);
         assert_eq!(cseq("36893488147419103232 REGISTER"), None);
         assert_eq!(cseq("-1 INVITE"), None);
+        assert_eq!(leading_number("120 (soon);duration=9"), Some(120));
         assert_eq!(seconds("1800 ; refresher=uas"), Some((1800, " refresher=uas")));
         assert_eq!(q850("SIP;cause=200, Q.850 ;cause=16;text=\"Bye\""), Some(16));
     }

@@ -94,10 +94,15 @@ pub(crate) fn response(status: u16, lines: &[&Lines], body: Option<Body<'_>>) ->
 }
 
 /// Writes a request.
-pub(crate) fn request(method: &'static str, uri: &Value<'_>, lines: &[&Lines]) -> Bytes {
-    let mut out = String::with_capacity(capacity(lines, None));
+pub(crate) fn request(
+    method: &'static str,
+    uri: &Value<'_>,
+    lines: &[&Lines],
+    body: Option<Body<'_>>,
+) -> Bytes {
+    let mut out = String::with_capacity(capacity(lines, body) + uri.text().len());
     let _ = write!(out, "{method} {} SIP/2.0\r\n", uri.text());
-    finish(out, lines, None)
+    finish(out, lines, body)
 }
 
 fn capacity(lines: &[&Lines], body: Option<Body<'_>>) -> usize {

@@ -27,10 +27,12 @@ impl Endpoint {
         });
     }
 
-    /// Ends a call for the bridge. An unanswered one is refused; one whose 200 OK has no ACK yet
-    /// waits for that.
+    /// Ends a call for the bridge. An unanswered one is refused, or given up if we placed it; one
+    /// whose 200 OK has no ACK yet waits for that.
     pub(crate) fn hang_up(&mut self, id: CallId, q850: u8, now: Instant) {
-        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(call) = self.calls.get_mut(&id) else {
+            return self.abandon(id, Some(q850), now);
+        };
         match &mut call.phase {
             Phase::Ringing { .. } => {
                 let refusal = Refusal { status: 480, q850: Some(q850), retry_after_secs: None };

@@ -1,24 +1,277 @@
-//! Calls that we place (RFC 3261 §13.2).
+//! Calls that we place (RFC 3261 §13.2): INVITE by one address of the trunk after the other, until
+//! one answers.
 
-use model::{CallId, Instant};
+use std::collections::VecDeque;
 
-use crate::endpoint::{Dial, Endpoint, Event, Failure, Output};
+use bytes::Bytes;
+use model::{CallId, Instant, TrunkId, limits};
+
+use crate::answer::Departure;
+use crate::dialog::{Dialog, Draft, Id};
+use crate::endpoint::{Dial, Endpoint, Event, Failure};
+use crate::locate::Targets;
+use crate::message::wire::{self, Body, Lines, Value};
+use crate::message::{Message, Method, Name, header};
+use crate::session::attempt::{Abandoned, Attempt, Open, Stage};
+use crate::session::invite::description;
+use crate::timers::Alarm;
+use crate::transaction::client_invite::{Aim, Placed, State};
+use crate::transaction::{Key, Row};
+use crate::transport::Flow;
+use crate::trunk::outgoing::Ends;
+use crate::trunk::redirect;
 
 impl Endpoint {
     /// Places a call.
-    pub(crate) fn dial(&mut self, dial: Dial, _now: Instant) {
+    pub(crate) fn dial(&mut self, dial: Dial, now: Instant) {
+        let call = dial.call;
+        let known = self.calls.contains_key(&call) || self.dialled.contains_key(&call);
+        if known || self.unplaced.contains_key(&call) {
+            tracing::warn!(%call, "call was dialled twice");
+            return;
+        }
+        let many = self.calls.len() + self.attempts.len() + self.unplaced.len();
+        if many >= limits::CALLS || self.is_full() {
+            return self.failed(call, Failure::unsent());
+        }
+        match self.targets(dial.trunk) {
+            Targets::Known(ways) => self.try_ways(dial, ways, now),
+            Targets::Asked => {
+                self.unplaced.insert(call, dial);
+            }
+            Targets::Nowhere => self.failed(call, Failure::unsent()),
+        }
+    }
+
+    /// The ways to a trunk are known now, or known not to be: its calls that wait for that leave.
+    pub(crate) fn located(&mut self, trunk: TrunkId, now: Instant) {
+        let waiting = self.unplaced.iter().filter(|(_, dial)| dial.trunk == trunk);
+        let waiting: Vec<_> = waiting.map(|(call, _)| *call).collect();
+        for call in waiting {
+            if let Some(dial) = self.unplaced.remove(&call) {
+                self.dial(dial, now);
+            }
+        }
+    }
+
+    /// Tries one way after the other, among those that lead to an address of the trunk: from
+    /// elsewhere we would not hear an answer.
+    fn try_ways(&mut self, dial: Dial, ways: Vec<Flow>, now: Instant) {
+        let own = |flow: &Flow| self.trunks.owns(dial.trunk, flow.peer.ip());
+        let ways = ways.into_iter().filter(own).collect();
+        self.try_next(dial, ways, now);
+    }
+
+    /// Sends INVITE to the next address; without one the call has failed.
+    pub(crate) fn try_next(&mut self, dial: Dial, mut rest: VecDeque<Flow>, now: Instant) {
+        let call = dial.call;
+        let begun = rest.pop_front().and_then(|flow| self.begin_attempt(dial, flow, rest, now));
+        if begun.is_none() {
+            self.failed(call, Failure::unsent());
+        }
+    }
+
+    fn begin_attempt(
+        &mut self,
+        dial: Dial,
+        flow: Flow,
+        rest: VecDeque<Flow>,
+        now: Instant,
+    ) -> Option<()> {
+        let trunk = self.trunks.active(dial.trunk)?;
+        let ends = Ends::write(&dial, trunk.outbound.as_ref()?, trunk.trusted)?;
+        let id = Id::placed(&self.chance.call_id(), &self.chance.tag());
+        let mut template = Dialog::placed(&ends, id, flow);
+        let (call, trunk) = (dial.call, dial.trunk);
+        let patience = Some(now + dial.patience);
+        let open = Open { dial, ends: ends.lines, rest, patience, progressed: false };
+        let serial = self.next_serial();
+        let invite = self.invite(serial, &mut template, &open, now)?;
+        self.trunks.hold(trunk);
+        let stage = Stage::Open(Box::new(open));
+        // What comes next goes by the same stream.
+        let sent = self.placed.row(invite).filter(|row| row.flow.listener == flow.listener);
+        template.flow = sent.map_or(flow, |row| row.flow);
+        self.lay(serial, Attempt { call, trunk, invite, template, legs: Vec::new(), stage });
+        self.dialled.insert(call, serial);
+        Some(())
+    }
+
+    /// Sends the INVITE of an attempt; returns its transaction.
+    pub(crate) fn invite(
+        &mut self,
+        attempt: u64,
+        template: &mut Dialog,
+        open: &Open,
+        now: Instant,
+    ) -> Option<u64> {
+        let flow = template.flow;
+        let mut extra = open.ends.clone();
+        extra.append(&self.words.offer(flow.listener));
+        if self.settings.session_secs > 0 {
+            let least = self.settings.session_secs.max(limits::MIN_SE_SECS);
+            extra.push("Session-Expires", &Value::shown(least));
+            extra.push("Min-SE", &Value::shown(limits::MIN_SE_SECS));
+        }
+        let draft = template.draft_within(Method::Invite.name(), open.dial.max_forwards)?;
+        let trunk = open.dial.trunk;
+        let body = open.dial.offer.clone();
+        Some(self.place((Aim::Attempt(attempt), trunk, flow), &draft, &extra, &body, now))
+    }
+
+    /// Sends an INVITE; returns its transaction.
+    pub(crate) fn place(
+        &mut self,
+        (aim, trunk, flow): (Aim, TrunkId, Flow),
+        draft: &Draft<'_>,
+        extra: &Lines,
+        body: &Bytes,
+        now: Instant,
+    ) -> u64 {
+        let branch = self.chance.branch();
+        let departure = self.depart(flow, Some(trunk), |endpoint, flow| {
+            let via = endpoint.via(flow, &branch);
+            let lines = [&via, &draft.lines, extra, &endpoint.words.user_agent];
+            wire::request(Method::Invite.name(), &draft.uri, &lines, Body::sdp(body))
+        });
+        let Departure { flow, request, fallback } = departure;
+        let serial = self.next_serial();
+        let key = Key::client(&branch);
+        let state = State::start(now, self.is_reliable(flow.listener));
+        let row = Placed { key, flow, aim, trunk, request: request.clone(), fallback, state };
+        self.timers.shift(Alarm::Placed(serial), None, row.due());
+        self.placed.insert(serial, row);
+        self.trunks.hold(trunk);
+        self.streams.board(flow.connection, serial);
+        self.transmit(flow, request);
+        serial
+    }
+
+    /// A provisional answer came.
+    pub(crate) fn progressed(
+        &mut self,
+        serial: u64,
+        status: u16,
+        (answer, payload): (&Message<'_>, &Bytes),
+        now: Instant,
+    ) {
+        let Some(mut attempt) = self.lift(serial) else { return };
+        let tag = answer.first(Name::To).and_then(header::NameAddr::read);
+        let tag = tag.and_then(|to| to.tag());
+        match &mut attempt.stage {
+            Stage::Open(open) => {
+                open.patience = None;
+                open.progressed |= status > 100;
+                let body = description(answer, payload).ok().flatten();
+                if let (Some(tag), Some(body)) = (tag, &body)
+                    && let Some(leg) = attempt.leg(tag)
+                {
+                    leg.early = Some(body.clone());
+                }
+                self.emit(Event::Progress { call: attempt.call, status, body });
+            }
+            Stage::Abandoned(abandoned) if abandoned.until.is_none() => {
+                *abandoned = self.cancel(attempt.invite, *abandoned, now);
+            }
+            Stage::Abandoned(_) | Stage::Answered => {}
+        }
+        self.lay(serial, attempt);
+    }
+
+    /// A refusal came; it is acknowledged already.
+    pub(crate) fn refused(&mut self, serial: u64, status: u16, answer: &Message<'_>, now: Instant) {
+        let Some(attempt) = self.lift(serial) else { return };
+        self.let_go(&attempt);
+        let open = match attempt.stage {
+            Stage::Open(open) => open,
+            Stage::Abandoned(_) | Stage::Answered => return,
+        };
+        self.dialled.remove(&attempt.call);
+        if status == 503 && !open.rest.is_empty() {
+            // Another address may take it (RFC 3263 §4.3).
+            return self.try_next(open.dial, open.rest, now);
+        }
+        let allowed = self.trunks.active(attempt.trunk).and_then(|trunk| trunk.outbound.as_ref());
+        let hosts = allowed.map_or(&[][..], |outbound| &outbound.redirect_hosts);
+        let (contacts, foreign) = match status {
+            300..=399 => redirect::contacts(answer, hosts),
+            _ => (Vec::new(), 0),
+        };
+        for _ in 0..foreign {
+            self.count(crate::endpoint::Counted::ForeignContact);
+        }
         let failure = Failure {
+            status,
+            answered: true,
+            progressed: open.progressed,
+            q850: answer.all(Name::Reason).find_map(header::q850),
+            retry_after_secs: answer.first(Name::RetryAfter).and_then(header::leading_number),
+            contacts,
+        };
+        self.failed(attempt.call, failure);
+    }
+
+    /// The alarm of an attempt: its address has been silent too long, or it was cancelled and
+    /// nothing more came.
+    pub(crate) fn attempt_due(&mut self, serial: u64, now: Instant) {
+        let Some(mut attempt) = self.attempts.remove(&serial) else { return };
+        match attempt.stage {
+            Stage::Open(open) => {
+                // It may have been heard nevertheless: what comes of it is ended.
+                let left = Abandoned { q850: None, until: None };
+                attempt.stage = Stage::Abandoned(left);
+                self.dialled.remove(&attempt.call);
+                self.lay(serial, attempt);
+                self.silent(*open, 408, now);
+            }
+            Stage::Abandoned(_) => {
+                self.let_go(&attempt);
+                self.forget_placed(attempt.invite);
+            }
+            Stage::Answered => self.lay(serial, attempt),
+        }
+    }
+
+    /// The transaction of an attempt is over.
+    pub(crate) fn attempt_over(&mut self, serial: u64, (invite, status): (u64, u16), now: Instant) {
+        if self.attempts.get(&serial).is_none_or(|attempt| attempt.invite != invite) {
+            // Another INVITE of it is on its way.
+            return;
+        }
+        let Some(attempt) = self.lift(serial) else { return };
+        self.let_go(&attempt);
+        match attempt.stage {
+            Stage::Open(open) => {
+                self.dialled.remove(&attempt.call);
+                self.silent(*open, status, now);
+            }
+            Stage::Abandoned(_) | Stage::Answered => {}
+        }
+    }
+
+    /// Nothing came from an address.
+    fn silent(&mut self, open: Open, status: u16, now: Instant) {
+        if !open.rest.is_empty() {
+            return self.try_next(open.dial, open.rest, now);
+        }
+        self.failed(open.dial.call, Failure { status, ..Failure::unsent() });
+    }
+
+    fn failed(&mut self, call: CallId, failure: Failure) {
+        self.emit(Event::Failed { call, failure: Box::new(failure) });
+    }
+}
+
+impl Failure {
+    /// Nothing could be sent.
+    const fn unsent() -> Self {
+        Self {
             status: 503,
             answered: false,
             progressed: false,
             q850: None,
             retry_after_secs: None,
             contacts: Vec::new(),
-        };
-        let event = Event::Failed { call: dial.call, failure: Box::new(failure) };
-        self.outputs.push_back(Output::Event(event));
+        }
     }
-
-    /// Gives up a call that has no final answer.
-    pub(crate) fn abandon(&mut self, _call: CallId, _q850: Option<u8>, _now: Instant) {}
 }

@@ -14,6 +14,8 @@ use crate::transport::Flow;
 pub(crate) enum Purpose {
     /// The BYE of a call that is gone here.
     Bye,
+    /// The CANCEL of an INVITE; what matters is the answer to that.
+    Cancel,
     /// The BYE of an earlier process's dialog.
     Orphan(CallId),
     /// A question for life in the dialog.

@@ -4,7 +4,7 @@ use model::record::{CalledFrom, Trunk};
 
 use crate::message::header::{self, NameAddr};
 use crate::message::uri::{Uri, unescape};
-use crate::message::{Name, Request};
+use crate::message::{Message, Name, Request};
 
 /// Parameters of numbers that are kept with the call (RFC 4694, RFC 8224 and ISUP customs).
 const KEPT: &[&str] = &["rn", "npdi", "cic", "isup-oli", "cpc", "verstat"];
@@ -80,7 +80,12 @@ fn keep(uri: &Uri<'_>, kept: &mut Vec<(String, String)>) -> Option<()> {
 
 /// Returns the first Contact's URI, if it is one that we can send to (RFC 3261 §8.1.1.8).
 pub(crate) fn contact<'a>(request: &Request<'a>) -> Option<&'a str> {
-    let uri = NameAddr::read(request.message.elements(Name::Contact).next()?)?.uri;
+    contact_of(request.message)
+}
+
+/// Returns the first Contact's URI of any message, if it is one that we can send to.
+pub(crate) fn contact_of<'a>(message: &'a Message<'_>) -> Option<&'a str> {
+    let uri = NameAddr::read(message.elements(Name::Contact).next()?)?.uri;
     match Uri::read(uri)? {
         Uri::Sip { .. } => Some(uri),
         Uri::Tel { .. } | Uri::Other => None,

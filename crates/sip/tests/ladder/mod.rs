@@ -1,5 +1,6 @@
 //! Reads and climbs ladders.
 
+mod outbound;
 mod peer;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -110,6 +111,7 @@ impl Climber {
             },
             trusted: option("trusted").is_some(),
             strip_prefix: option("strip").unwrap_or_default(),
+            outbound: Some(outbound::read(option)),
             ..trunk("carrier", "192.0.2.0/24")
         };
         let trunks = vec![trunk, trunk_of_another_carrier()];
@@ -165,6 +167,10 @@ impl Climber {
                         | Counted::Malformed
                         | Counted::Retransmission
                         | Counted::Resent
+                        | Counted::LateAnswer
+                        | Counted::ForkedAnswer
+                        | Counted::ForeignContact
+                        | Counted::ForeignRealm
                         | Counted::Connected(_)
                         | Counted::Crowded
                         | Counted::Disconnected(_) => format!("{what:?}").to_lowercase(),
@@ -209,6 +215,17 @@ impl Climber {
                 status: number(1).unwrap(),
                 q850: number(2).map(|cause| u8::try_from(cause).unwrap()),
                 retry_after_secs: number(3).map(u32::from),
+            }),
+            "dial" => {
+                if words.get(1).is_none_or(|word| word != "again") {
+                    self.call = CallId(self.call.0 + 1);
+                }
+                let dial = outbound::dial(self.call, self.trunks[0].id, words);
+                self.command(Command::Dial(Box::new(dial)));
+            }
+            "abandon" => self.command(Command::Abandon {
+                call,
+                q850: number(1).map(|cause| u8::try_from(cause).unwrap()),
             }),
             "bye" => self.command(Command::Bye { call, q850: 16 }),
             "ping" => self.command(Command::Ping { call }),
@@ -325,7 +342,7 @@ fn shown(event: &Event) -> String {
         Event::Accepted { answer, .. } => {
             format!("accepted{}", if answer.is_some() { " answer" } else { "" })
         }
-        Event::Failed { failure, .. } => format!("failed {}", failure.status),
+        Event::Failed { failure, .. } => outbound::told(failure),
         Event::Reachable { up, .. } => format!("reachable {up}"),
         Event::Registered { registered, status, .. } => {
             format!("registered {registered} {status}")

@@ -13,6 +13,10 @@ pub(super) struct Peer {
     calls: BTreeMap<String, Known>,
     /// Our last request, to be answered.
     asked: String,
+    /// Our last request of each method.
+    asked_by: BTreeMap<String, String>,
+    /// Call-ID of the last INVITE of ours.
+    ours: String,
     /// The last message sent, to be sent `again`.
     last: (String, String),
 }
@@ -28,11 +32,22 @@ struct Known {
 impl Peer {
     /// Learns tags from our answers and keeps our requests.
     pub(super) fn learn(&mut self, text: String) {
+        let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name));
         if !text.starts_with("SIP/2.0") {
-            self.asked = text;
+            let method = text.split(' ').next().unwrap().to_owned();
+            if method == "INVITE" {
+                self.ours = field("Call-ID: ").unwrap().to_owned();
+                let from = field("From: ").unwrap();
+                let tag = from.split_once(";tag=").unwrap().1.to_owned();
+                let known = self.calls.entry(self.ours.clone()).or_default();
+                known.tag = tag;
+            }
+            self.asked_by.insert(method.clone(), text.clone());
+            if method != "ACK" {
+                self.asked = text;
+            }
             return;
         }
-        let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name));
         let call_id = field("Call-ID: ").unwrap_or("").to_owned();
         let tag = field("To: ").and_then(|to| to.split_once(";tag=")).map(|(_, tag)| tag);
         let known = self.calls.entry(call_id).or_default();
@@ -55,7 +70,9 @@ impl Peer {
             return (address, self.last.1.clone());
         }
         if words[0].parse::<u16>().is_ok() {
-            return (address, self.answer(&words[0], more));
+            let text = self.answer(&words[0], &option, more);
+            self.last = (words[0].clone(), text.clone());
+            return (address, text);
         }
         let text = self.request(&words[0], &option, &source, more);
         self.last = (words[0].clone(), text.clone());
@@ -71,6 +88,7 @@ impl Peer {
     ) -> String {
         self.branches += 1;
         let call_id = option("call").unwrap_or_else(|| "c1".to_owned());
+        let call_id = if call_id == "ours" { self.ours.clone() } else { call_id };
         let known = self.calls.entry(call_id.clone()).or_default();
         let chosen = option("cseq").map(|cseq| cseq.parse().unwrap());
         let cseq = match method {
@@ -114,17 +132,37 @@ impl Peer {
         )
     }
 
-    fn answer(&self, status: &str, more: &[String]) -> String {
+    /// Answers our last request, or our last one of a method: `of=INVITE`; `to` is the tag.
+    fn answer(
+        &self,
+        status: &str,
+        option: &impl Fn(&str) -> Option<String>,
+        more: &[String],
+    ) -> String {
+        let asked = option("of").map_or(&self.asked, |method| &self.asked_by[&method]);
         let mut text = format!("SIP/2.0 {status} Whatever\r\n");
-        for line in self.asked.lines() {
+        for line in asked.lines() {
             if ["Via:", "From:", "To:", "Call-ID:", "CSeq:"].iter().any(|n| line.starts_with(n)) {
                 text.push_str(line);
+                if let Some(tag) = option("to").filter(|_| line.starts_with("To:")) {
+                    text.push_str(&format!(";tag={tag}"));
+                }
                 text.push_str("\r\n");
             }
         }
         for line in more {
             text.push_str(line);
             text.push_str("\r\n");
+        }
+        let own = |name: &str| more.iter().any(|line| line.starts_with(name));
+        if option("to").is_some() && !own("Contact:") {
+            text.push_str("Contact: <sip:theirs@192.0.2.1:5060>\r\n");
+        }
+        if option("body").is_some() {
+            let length = SDP.len();
+            return format!(
+                "{text}Content-Type: application/sdp\r\nContent-Length: {length}\r\n\r\n{SDP}"
+            );
         }
         text + "Content-Length: 0\r\n\r\n"
     }

@@ -1,0 +1,121 @@
+//! A 2xx to an INVITE of ours (RFC 3261 §13.2.2.4): the first makes the call, all are acknowledged,
+//! and what nobody waits for is ended.
+
+use bytes::Bytes;
+use model::{Instant, TrunkId, limits};
+
+use crate::answer::Question;
+use crate::dialog::Dialog;
+use crate::endpoint::{Counted, Endpoint, Event};
+use crate::message::wire::{self, Lines};
+use crate::message::{Message, Method, Name, header};
+use crate::session::attempt::{Attempt, Stage};
+use crate::session::invite::description;
+use crate::session::timer::{Refresher, Terms};
+use crate::session::{Call, Phase};
+use crate::transaction::client::Purpose;
+use crate::transport::Flow;
+use crate::trunk::identity;
+
+impl Endpoint {
+    /// Takes a 2xx of an attempt.
+    pub(crate) fn answered(
+        &mut self,
+        serial: u64,
+        (answer, payload): (&Message<'_>, &Bytes),
+        now: Instant,
+    ) {
+        let Some(mut attempt) = self.lift(serial) else { return };
+        if let Some(dialog) = self.acknowledge(&mut attempt, answer) {
+            attempt = self.take_up(attempt, dialog, (answer, payload), now);
+        }
+        self.lay(serial, attempt);
+    }
+
+    /// Sends the ACK of a 2xx; returns its dialog if it is the first of its leg.
+    fn acknowledge(&mut self, attempt: &mut Attempt, answer: &Message<'_>) -> Option<Dialog> {
+        let to = answer.first(Name::To)?;
+        let tag = header::NameAddr::read(to)?.tag().unwrap_or("");
+        let target = identity::contact_of(answer).unwrap_or(&attempt.template.target).to_owned();
+        let (template, trunk) = (attempt.template.clone(), attempt.trunk);
+        let leg = attempt.leg(tag)?;
+        if let Some((flow, ack)) = leg.ack.clone() {
+            self.count(Counted::Retransmission);
+            self.transmit(flow, ack);
+            return None;
+        }
+        let dialog = template.joined(answer, tag, to, &target);
+        let (flow, ack) = self.ack_of(trunk, &dialog)?;
+        leg.ack = Some((flow, ack.clone()));
+        self.transmit(flow, ack);
+        Some(dialog)
+    }
+
+    /// Writes the ACK of a 2xx, along the dialog's route set, and with the INVITE's number.
+    pub(crate) fn ack_of(&mut self, trunk: TrunkId, dialog: &Dialog) -> Option<(Flow, Bytes)> {
+        let mut flow = self.onward(trunk, dialog);
+        flow.connection = self.connect(flow, Some(trunk));
+        let branch = self.chance.branch();
+        let via = self.via(flow, &branch);
+        let draft = dialog.written(Method::Ack.name(), dialog.local_cseq, crate::dialog::HOPS)?;
+        let lines = [&via, &draft.lines, &self.words.user_agent];
+        Some((flow, wire::request(Method::Ack.name(), &draft.uri, &lines, None)))
+    }
+
+    fn take_up(
+        &mut self,
+        mut attempt: Attempt,
+        mut dialog: Dialog,
+        (answer, payload): (&Message<'_>, &Bytes),
+        now: Instant,
+    ) -> Attempt {
+        let unwanted = match attempt.stage {
+            Stage::Open(_) => None,
+            Stage::Abandoned(_) => Some(Counted::LateAnswer),
+            Stage::Answered => Some(Counted::ForkedAnswer),
+        };
+        if let Some(counted) = unwanted {
+            self.count(counted);
+            attempt.stage = Stage::Answered;
+            self.end_unwanted(attempt.trunk, &mut dialog, now);
+            return attempt;
+        }
+        let early = attempt.legs.iter().find(|leg| leg.tag == dialog.id.remote_tag);
+        let early = early.and_then(|leg| leg.early.clone());
+        let body = description(answer, payload).ok().flatten().or(early);
+        attempt.stage = Stage::Answered;
+        let (id, trunk) = (attempt.call, attempt.trunk);
+        let mut allowed = answer.elements(Name::Allow);
+        let updates = allowed.any(|method| method.eq_ignore_ascii_case("UPDATE"));
+        let phase = Phase::Live(Box::default());
+        self.dialled.remove(&id);
+        self.tags.insert(dialog.id.local_tag.clone(), id);
+        self.trunks.hold(trunk);
+        self.streams.bind(dialog.flow, id);
+        self.calls.insert(id, Call { trunk, dialog, mark: None, updates, phase });
+        self.wind(id, agreed(answer).start(now));
+        self.emit(Event::Accepted { call: id, answer: body });
+        attempt
+    }
+
+    fn end_unwanted(&mut self, trunk: TrunkId, dialog: &mut Dialog, now: Instant) {
+        let flow = self.onward(trunk, dialog);
+        let (method, purpose) = (Method::Bye, Purpose::Bye);
+        let question = Question { method, purpose, trunk: Some(trunk), flow };
+        if let Some(draft) = dialog.draft(method.name()) {
+            self.ask(question, &draft, &Lines::new(), now);
+        }
+    }
+}
+
+/// Reads what a 2xx to our own INVITE or UPDATE says of the session timer (RFC 4028 §7.2). Without
+/// a named refresher it is ours to keep alive.
+fn agreed(answer: &Message<'_>) -> Terms {
+    let Some((secs, rest)) = answer.first(Name::SessionExpires).and_then(header::seconds) else {
+        return Terms::Open;
+    };
+    let theirs = header::parameter(rest, "refresher");
+    let theirs = theirs.is_some_and(|who| who.eq_ignore_ascii_case("uas"));
+    let refresher = if theirs { Refresher::Peer } else { Refresher::Us };
+    Terms::Timed { interval: secs.max(limits::MIN_SE_SECS), refresher, supported: true }
+}
