@@ -3,6 +3,7 @@
 
 mod check;
 mod file;
+mod outbound;
 mod places;
 mod surroundings;
 mod trunk;
@@ -212,6 +213,6 @@ impl Config {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
-fn token_from_environment() -> Option<String> {
-    std::env::var(TOKEN_VARIABLE).ok().filter(|token| !token.is_empty())
+fn from_environment(variable: &str) -> Option<String> {
+    std::env::var(variable).ok().filter(|value| !value.is_empty())
 }

@@ -13,7 +13,7 @@ use net::{PortRange, RangeError};
 use super::places::Places;
 use super::{
     Charging, Config, ConfigError, ConfigErrors, Http, Listener, Log, LogFormat, Media, Node, Sip,
-    TOKEN_VARIABLE, file, token_from_environment, trunk,
+    TOKEN_VARIABLE, file, from_environment, trunk,
 };
 
 /// Collects what is wrong, with its place.
@@ -221,9 +221,9 @@ impl Checker<'_> {
         if written.token.is_some() && written.token_file.is_some() {
             self.bad("http.token_file", "either http.token or http.token_file is allowed");
         }
-        let from_file = written.token_file.and_then(|path| self.token_file(&path));
+        let from_file = written.token_file.and_then(|path| self.secret("http.token_file", &path));
         let inline = written.token.map(|secret| secret.0);
-        let secret = inline.or(from_file).or_else(token_from_environment);
+        let secret = inline.or(from_file).or_else(|| from_environment(TOKEN_VARIABLE));
         let token = secret.as_deref().map(Token::parse);
         if let Some(None) = token {
             let least = Token::CHARACTERS_MIN;
@@ -236,11 +236,12 @@ impl Checker<'_> {
         Some(Http { bind: bind?, token: token.flatten() })
     }
 
-    fn token_file(&mut self, path: &str) -> Option<String> {
+    /// Reads a secret from a file of its own.
+    pub(super) fn secret(&mut self, key: &str, path: &str) -> Option<String> {
         match std::fs::read_to_string(path) {
             Ok(text) => Some(text.trim().to_owned()),
             Err(error) => {
-                self.bad("http.token_file", format!("{path} cannot be read: {error}"));
+                self.bad(key, format!("{path} cannot be read: {error}"));
                 None
             }
         }
@@ -444,9 +445,114 @@ called_from = "diversion"
     }
 
     #[test]
+    fn a_trunk_that_calls_leave_by_is_read_whole() {
+        let text = format!(
+            "{GOOD}country_code = \"39\"\ninternational_prefix = \"00\"\n[trunk.outbound]\n\
+             host = \"sip.example.net\"\ntransport = \"tcp\"\nprefixes = [\"+39\", \"44\"]\n\
+             callers = [\"+39 011 6543210\", \"+4420*\"]\ncalled_format = \"national\"\n\
+             costs = {{ \"+39\" = \"0.004\" }}\nredirect_hosts = [\"192.0.2.4\"]\n\
+             credentials = {{ realm = \"r\", user = \"u\", password = \"marker-98765\" }}\n\
+             failover = {{ statuses = [403] }}\n"
+        );
+        let config = config(Path::new("t.toml"), &text).unwrap();
+        assert!(!format!("{config:?}").contains("marker-98765"));
+        let outbound = config.trunks[0].outbound.as_ref().unwrap();
+        assert_eq!(outbound.credentials.as_ref().unwrap().password.reveal(), "marker-98765");
+        assert_eq!(outbound.options_secs, Some(30));
+        let routing = &outbound.routing;
+        assert_eq!(routing.prefixes, ["39", "44"]);
+        assert_eq!(routing.costs.get("39").map(|cost| cost.micros()), Some(4_000));
+        assert!(routing.callers[0].holds(&"+390116543210".parse().unwrap()));
+        assert!(routing.callers[1].holds(&"+442079460000".parse().unwrap()));
+        assert_eq!(routing.failover.statuses, [403]);
+        assert_eq!(routing.failover.causes, model::Failover::default().causes);
+    }
+
+    #[test]
+    fn every_wrong_key_of_a_way_out_is_told_with_its_line_and_what_is_allowed() {
+        let wrong = [
+            ("host = \"a b\"", "outbound.host: a host name or an address"),
+            ("transport = \"sctp\"", "outbound.transport: udp, tcp, tls are allowed"),
+            ("prack = \"maybe\"", "outbound.prack: off, supported, required are allowed"),
+            ("called_format = \"short\"", "outbound.called_format: +e164, e164, national"),
+            ("caller_format = \"national\"", "outbound.caller_format: national needs the trunk's"),
+            ("prefixes = [\"+39\", \"x\"]", "outbound.prefixes[1]: up to 15 digits"),
+            ("callers = [\"+39*1\"]", "outbound.callers[0]: a number"),
+            ("costs = { \"39\" = \"free\" }", "outbound.costs.39: an amount a minute"),
+            ("costs_file = \"/nowhere.csv\"", "outbound.costs_file: /nowhere.csv cannot be read"),
+            ("weight = 0", "outbound.weight: 1 to 1000 are allowed"),
+            ("register_secs = 5", "outbound.register_secs: 60 to 86400"),
+            ("options_secs = 2", "outbound.options_secs: 0 (never asked) and 5 to 3600"),
+            ("add = \"a\"", "outbound.add: up to 16 of the characters 0-9 * # +"),
+            ("calls_max = 0", "outbound.calls_max: 1 or more"),
+            ("failover = { statuses = [200] }", "outbound.failover.statuses[0]: 300 to 699"),
+            ("failover = { causes = [0] }", "outbound.failover.causes[0]: 1 to 127"),
+            (
+                "credentials = { realm = \"r\", user = \"u\" }",
+                "outbound.credentials: one of password, password_file and password_variable",
+            ),
+        ];
+        for (line, told) in wrong {
+            let host = if line.starts_with("host") { "" } else { "host = \"192.0.2.1\"\n" };
+            let text = format!("{GOOD}[trunk.outbound]\n{line}\n{host}");
+            let said = errors(&text);
+            assert!(said.starts_with(&format!("t.toml:16: trunk[0].{told}")), "{line}: {said}");
+        }
+    }
+
+    #[test]
+    fn the_trunks_of_a_group_share_its_priority() {
+        let out = |n: u8| {
+            format!("[trunk.outbound]\nhost = \"192.0.2.{n}\"\ngroup = \"g\"\npriority = {n}\n")
+        };
+        let second =
+            "[[trunk]]\nname = \"b\"\nsignalling = [\"192.0.3.1\"]\nmedia = [\"192.0.3.1\"]\n";
+        let said = errors(&format!("{GOOD}{}{second}{}", out(1), out(2)));
+        assert!(
+            said.starts_with(
+                "t.toml:26: trunk[1].outbound.priority: group g has priority 1 at trunk carrier"
+            ),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn a_rate_card_is_read_and_its_mistakes_are_told_by_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("card.csv");
+        let text = format!(
+            "{GOOD}[trunk.outbound]\nhost = \"192.0.2.1\"\ncosts_file = \"{}\"\n",
+            path.display()
+        );
+        std::fs::write(&path, "# prefix,cost\n+39,0.004\n\n39011,0.003\n").unwrap();
+        let read = config(Path::new("t.toml"), &text).unwrap();
+        let costs = &read.trunks[0].outbound.as_ref().unwrap().routing.costs;
+        assert_eq!(costs.get("39011").map(|cost| cost.micros()), Some(3_000));
+        std::fs::write(&path, "39,0.004\n39011;0.003\n39,-1\n").unwrap();
+        let said = errors(&text);
+        assert!(said.contains(":2: PREFIX,COST is allowed, like 39011,0.004"), "{said}");
+        assert!(said.contains(":3: "), "{said}");
+    }
+
+    #[test]
     fn the_example_is_valid() {
         let text = include_str!("../../../../config/tollgate.toml");
         assert!(config(Path::new("config/tollgate.toml"), text).is_ok());
+        // Its ways out too, once the files that they name are there.
+        let kept = |line: &&str| !line.contains("_file =");
+        let uncommented = |line: &str| match line.strip_prefix("# ") {
+            Some(rest) if rest.starts_with("[trunk.") || rest.contains(" = ") => rest.to_owned(),
+            Some(_) | None => line.to_owned(),
+        };
+        let all = text.split_once("# [trunk.outbound]").and_then(|(_, rest)| {
+            rest.split_once("[charging]").map(|(way_out, _)| format!("# [trunk.outbound]{way_out}"))
+        });
+        let way_out: Vec<_> = all.unwrap().lines().filter(kept).map(uncommented).collect();
+        let text = format!("{GOOD}{}\npassword = \"x\"\n", way_out.join("\n"));
+        let outbound = config(Path::new("t.toml"), &text).unwrap().trunks[0].outbound.clone();
+        let outbound = outbound.unwrap();
+        assert_eq!(outbound.routing.failover, model::Failover::default());
+        assert_eq!(outbound.routing.calls_max, Some(200));
     }
 
     fn errors(text: &str) -> String {

@@ -112,6 +112,90 @@ pub(super) struct Trunk {
     pub(super) loopback_media: bool,
     #[serde(default)]
     pub(super) refusal_codes: BTreeMap<String, u16>,
+    pub(super) outbound: Option<Outbound>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Outbound {
+    pub(super) host: String,
+    pub(super) port: Option<u16>,
+    pub(super) transport: Option<String>,
+    #[serde(default)]
+    pub(super) domain: String,
+    pub(super) credentials: Option<Credentials>,
+    pub(super) register_secs: Option<u32>,
+    #[serde(default = "options_secs")]
+    pub(super) options_secs: u32,
+    #[serde(default = "supported")]
+    pub(super) prack: String,
+    #[serde(default)]
+    pub(super) redirect_hosts: Vec<String>,
+    #[serde(default)]
+    pub(super) group: String,
+    #[serde(default)]
+    pub(super) priority: u16,
+    #[serde(default = "one")]
+    pub(super) weight: u16,
+    #[serde(default)]
+    pub(super) prefixes: Vec<String>,
+    #[serde(default)]
+    pub(super) barred: Vec<String>,
+    #[serde(default)]
+    pub(super) costs: BTreeMap<String, String>,
+    pub(super) costs_file: Option<String>,
+    #[serde(default)]
+    pub(super) organizations: Vec<String>,
+    #[serde(default)]
+    pub(super) callers: Vec<String>,
+    #[serde(default = "plus")]
+    pub(super) called_format: String,
+    #[serde(default = "plus")]
+    pub(super) caller_format: String,
+    #[serde(default)]
+    pub(super) strip: String,
+    #[serde(default)]
+    pub(super) add: String,
+    pub(super) calls_per_second: Option<u32>,
+    pub(super) calls_max: Option<u32>,
+    #[serde(default)]
+    pub(super) suspended: bool,
+    #[serde(default)]
+    pub(super) failover: Failover,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Credentials {
+    pub(super) realm: String,
+    pub(super) user: String,
+    pub(super) password: Option<Secret>,
+    pub(super) password_file: Option<String>,
+    pub(super) password_variable: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Failover {
+    pub(super) statuses: Option<Vec<u16>>,
+    pub(super) causes: Option<Vec<u8>>,
+    pub(super) never: Option<Vec<u16>>,
+}
+
+fn options_secs() -> u32 {
+    30
+}
+
+fn supported() -> String {
+    "supported".to_owned()
+}
+
+fn plus() -> String {
+    "+e164".to_owned()
+}
+
+fn one() -> u16 {
+    1
 }
 
 fn request_uri() -> String {

@@ -5,7 +5,7 @@ use model::record::{CalledFrom, NumberingPlan, Trunk};
 use model::{IpPrefix, TrunkId};
 
 use super::check::Checker;
-use super::file;
+use super::{file, outbound};
 
 /// The words of `called_from`.
 const CALLED_FROM: [(&str, CalledFrom); 5] = [
@@ -31,6 +31,7 @@ pub(super) fn trunks(
         }
         trunks.extend(trunk(checker, &key, one, listeners));
     }
+    outbound::groups(checker, &trunks);
     (trunks.len() == count).then_some(trunks)
 }
 
@@ -76,6 +77,10 @@ fn trunk(
     for (label, code) in &written.refusal_codes {
         refusal_code(checker, &format!("{key}.refusal_codes.{label}"), label, *code);
     }
+    let outbound = match written.outbound {
+        Some(out) => Some(outbound::outbound(checker, &format!("{key}.outbound"), out, &plan)?),
+        None => None,
+    };
     Some(Trunk {
         id: TrunkId::from_name(&written.name),
         name: written.name,
@@ -91,7 +96,7 @@ fn trunk(
         calls_max: written.calls_max,
         loopback_media: written.loopback_media,
         refusal_codes: written.refusal_codes.into_iter().collect(),
-        outbound: None,
+        outbound,
     })
 }
 
