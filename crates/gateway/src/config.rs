@@ -6,6 +6,7 @@ mod file;
 mod outbound;
 mod places;
 mod surroundings;
+mod threads;
 mod trunk;
 
 use std::fmt;
@@ -56,7 +57,7 @@ pub(crate) struct Listener {
     pub(crate) advertised: SocketAddr,
 }
 
-/// RTP, prompts and the media thread.
+/// RTP, prompts and the media threads.
 #[derive(Debug, Clone)]
 pub(crate) struct Media {
     /// Where RTP sockets are bound.
@@ -69,8 +70,10 @@ pub(crate) struct Media {
     pub(crate) prompts: Option<PathBuf>,
     /// Whether callers are greeted and told what happens.
     pub(crate) announcements: bool,
-    /// Processors for media threads, of which the one there is takes the first; empty is the last
-    /// that the process may use.
+    /// Media threads.
+    pub(crate) threads: u8,
+    /// Their processors, in order, at least as many; empty is those that the process may use, from
+    /// the last on.
     pub(crate) cpus: Vec<usize>,
     /// Whether media threads ask for real-time priority.
     pub(crate) real_time: bool,

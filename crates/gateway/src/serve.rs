@@ -18,7 +18,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::config::Config;
 use crate::health::Health;
-use crate::media_plane::{self, MediaPlane, Plan};
+use crate::media_plane::{self, MediaPlane, Plan, Thread};
 use crate::signalling::{Ends, Signalling};
 use crate::storekeeper::{Storekeeper, Timing};
 use crate::telemetry::Telemetry;
@@ -171,7 +171,7 @@ impl Parts {
         let mut seeds = self.seeds()?;
         let bridge = Bridge::new(self.settings(&sip, &mut seeds));
         let plan = self.plan(bound.pairs, &mut seeds);
-        let media = MediaPlane::start(plan, reporter, self.telemetry.media())?;
+        let media = MediaPlane::start(plan, &reporter, &self.telemetry)?;
         let ends = Ends {
             listeners: bound.listeners,
             storekeeper,
@@ -268,7 +268,7 @@ impl Parts {
             sip,
             prompts: Arc::clone(&self.library),
             calls_max: config.node.calls_max,
-            shards: 1,
+            shards: config.media.threads,
             slice_secs: config.charging.slice_secs,
             roll_ahead: config.charging.roll_ahead,
             unpaid_limit: config.charging.unpaid_limit,
@@ -286,10 +286,22 @@ impl Parts {
             library: Arc::clone(&self.library),
             legs: self.config.node.calls_max,
             pairs,
-            seed: draw(seeds),
-            cpu: self.config.media.cpus.first().copied().or_else(last_processor),
+            threads: self.threads(seeds),
             real_time: self.config.media.real_time,
         }
+    }
+
+    /// Media threads take the configured processors in order; where none are configured, ours from
+    /// the last on, since the kernel's interrupts prefer the first ones.
+    fn threads(&self, seeds: &mut ChaCha20Rng) -> Vec<Thread> {
+        let mut cpus = self.config.media.cpus.clone();
+        if cpus.is_empty() {
+            cpus = net::system::processors().unwrap_or_default();
+            cpus.reverse();
+        }
+        let mut cpus = cpus.iter().copied().cycle();
+        let threads = 0..self.config.media.threads;
+        threads.map(|_| Thread { seed: draw(seeds), cpu: cpus.next() }).collect()
     }
 
     fn api(&self, live: mpsc::Sender<api::LiveQuery>, inputs: mpsc::Sender<Input>) -> api::State {
@@ -339,11 +351,6 @@ fn draw(seeds: &mut ChaCha20Rng) -> [u8; 32] {
     let mut seed = [0; 32];
     seeds.fill_bytes(&mut seed);
     seed
-}
-
-/// The last of the processors that we may use: the kernel's interrupts prefer the first ones.
-fn last_processor() -> Option<usize> {
-    net::system::processors().ok()?.pop()
 }
 
 #[cfg(test)]

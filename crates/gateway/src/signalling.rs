@@ -126,7 +126,7 @@ impl Signalling {
 
     /// One wake-up.
     fn turn(&mut self, now: Now) {
-        assert!(self.media.press_on(), "the media thread lives as long as the loop");
+        assert!(self.media.press_on(), "media threads live as long as the loop");
         if self.bridge.poll_timeout().is_some_and(|due| due <= now.mono) {
             self.bridge.handle_timeout(now);
             self.drain();
@@ -170,9 +170,9 @@ impl Signalling {
                 Output::Transmit(transmit) => self.transmit(transmit),
                 Output::Connection { .. } | Output::Lookup { .. } => {}
                 Output::Store(request) => self.ask(request),
-                Output::Media { shard: _, command } => {
-                    let taken = self.media.command(command);
-                    assert!(taken, "the media thread lives as long as the loop");
+                Output::Media { shard, command } => {
+                    let taken = self.media.command(shard, command);
+                    assert!(taken, "media threads live as long as the loop");
                 }
                 Output::Note(note) => self.note(&note),
                 Output::Drained => self.drained = true,

@@ -73,8 +73,15 @@ impl Telemetry {
         }
     }
 
-    /// Returns the meters of the media thread.
-    pub(crate) fn media(&self) -> MediaMeters {
+    /// Notes how many RTP port pairs are bound.
+    pub(crate) fn ports_bound(&self, pairs: usize) {
+        self.gauge("tollgate_media_ports", "RTP port pairs that are bound.", &[]).set(whole(pairs));
+    }
+
+    /// Returns the meters of a media thread, by its place among them.
+    pub(crate) fn media(&self, shard: usize) -> MediaMeters {
+        let shard = shard.to_string();
+        let of_shard = [("shard", shard.as_str())];
         let packets = |direction| {
             self.counter(
                 "tollgate_media_packets_total",
@@ -83,14 +90,20 @@ impl Telemetry {
             )
         };
         MediaMeters {
-            lateness: self.histogram(
+            lateness: self.histogram_of(
                 "tollgate_media_tick_lateness_seconds",
-                "How late the mixer's ticks begin.",
+                "How late the mixer's ticks begin, by media thread.",
+                &of_shard,
             ),
             skipped: self.counter(
                 "tollgate_media_ticks_skipped_total",
                 "Ticks that were left out because the thread was too far behind.",
-                &[],
+                &of_shard,
+            ),
+            adopted: self.counter(
+                "tollgate_media_legs_adopted_total",
+                "Legs that came from another media thread, to where their conference lives.",
+                &of_shard,
             ),
             received: packets("in"),
             sent: packets("out"),
@@ -99,8 +112,11 @@ impl Telemetry {
                 "RTP and RTCP packets that the network did not take.",
                 &[],
             ),
-            legs: self.gauge("tollgate_media_legs", "Legs that the media thread serves.", &[]),
-            ports: self.gauge("tollgate_media_ports", "RTP port pairs that are bound.", &[]),
+            legs: self.gauge(
+                "tollgate_media_legs",
+                "Legs that the media thread serves.",
+                &of_shard,
+            ),
         }
     }
 
@@ -206,8 +222,17 @@ impl Telemetry {
     }
 
     fn histogram(&self, name: &'static str, help: &'static str) -> Histogram {
+        self.histogram_of(name, help, &[])
+    }
+
+    fn histogram_of(
+        &self,
+        name: &'static str,
+        help: &'static str,
+        labels: &[(&'static str, &str)],
+    ) -> Histogram {
         self.recorder.describe_histogram(name.into(), None, help.into());
-        self.recorder.register_histogram(&key(name, &[]), &METADATA)
+        self.recorder.register_histogram(&key(name, labels), &METADATA)
     }
 }
 
@@ -224,8 +249,8 @@ pub(crate) struct MediaMeters {
     received: Counter,
     sent: Counter,
     unsent: Counter,
+    adopted: Counter,
     legs: Gauge,
-    ports: Gauge,
 }
 
 /// What one tick moved.
@@ -234,19 +259,18 @@ pub(crate) struct Moved {
     pub(crate) received: u64,
     pub(crate) sent: u64,
     pub(crate) unsent: u64,
+    /// Legs from other threads.
+    pub(crate) adopted: u64,
 }
 
 impl MediaMeters {
-    pub(crate) fn bound(&self, ports: usize) {
-        self.ports.set(whole(ports));
-    }
-
     pub(crate) fn ticked(&self, late: Duration, legs: usize, moved: Moved) {
         self.lateness.record(late);
         self.legs.set(whole(legs));
         self.received.increment(moved.received);
         self.sent.increment(moved.sent);
         self.unsent.increment(moved.unsent);
+        self.adopted.increment(moved.adopted);
     }
 
     pub(crate) fn skipped(&self, ticks: u64) {

@@ -128,7 +128,7 @@ pub enum Command {
         /// The leg.
         call: CallId,
     },
-    /// Gives the leg to another worker, after the next tick. That one is told by
+    /// Takes the leg out of its room, and gives it to another worker after the next tick. That one is told by
     /// [`Command::Expect`]; everything else about the leg goes there too from now on.
     Release {
         /// The leg.

@@ -218,7 +218,12 @@ impl Worker {
             }
             Command::Fund { call, until } => self.with(call, |leg| leg.fund(until)),
             Command::Close { call } => self.close(call),
-            Command::Release { call, to } => self.leaving.push_back((call, to)),
+            Command::Release { call, to } => {
+                if let Some(&at) = self.by_call.get(&call) {
+                    self.unseat(at);
+                }
+                self.leaving.push_back((call, to));
+            }
             Command::Expect { call } => self.expect(call),
         }
     }

@@ -47,6 +47,9 @@ pub const TICK_SAMPLES: usize = 160;
 pub const PORT_REST: Duration = Duration::from_secs(10);
 /// When a store request is given up by the storekeeper.
 pub const STORE_PATIENCE: Duration = Duration::from_secs(2);
+/// Most media threads in one node. At some 4 000 legs each, half of them use up the ports of an
+/// address.
+pub const MEDIA_THREADS: u8 = 16;
 /// Most live calls in one node, whatever the configuration says.
 pub const CALLS: usize = 20_000;
 /// Digits kept of what a caller keys in one go.

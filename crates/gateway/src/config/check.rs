@@ -170,7 +170,8 @@ impl Checker<'_> {
             );
             self.bad("media.prompts", problem);
         }
-        self.processors(&written.cpus);
+        let ours = net::system::processors().unwrap_or_default();
+        let threads = self.threads(written.threads, &written.cpus, &ours);
         let (bind, advertised) = (bind?, told.unwrap_or(bind)?);
         self.advertisable("media.advertised", bind, advertised);
         Some(Media {
@@ -179,19 +180,10 @@ impl Checker<'_> {
             ports: ports.ok()?,
             prompts,
             announcements: written.announcements,
+            threads,
             cpus: written.cpus,
             real_time: written.real_time,
         })
-    }
-
-    fn processors(&mut self, wanted: &[usize]) {
-        let Ok(ours) = net::system::processors() else { return };
-        for (at, cpu) in wanted.iter().enumerate() {
-            if !ours.contains(cpu) {
-                let problem = format!("processor {cpu} is not ours; of {ours:?} any is allowed");
-                self.bad(&format!("media.cpus[{at}]"), problem);
-            }
-        }
     }
 
     fn charging(&mut self, written: &file::Charging) -> Charging {

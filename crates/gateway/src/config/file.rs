@@ -69,6 +69,7 @@ pub(super) struct Media {
     pub(super) prompts: Option<String>,
     #[serde(default = "yes")]
     pub(super) announcements: bool,
+    pub(super) threads: Option<u32>,
     #[serde(default)]
     pub(super) cpus: Vec<usize>,
     #[serde(default)]

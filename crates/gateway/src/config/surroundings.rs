@@ -33,6 +33,8 @@ impl Config {
         remarks.extend(bindable(&mut checker, "http.bind", self.http.bind, bound));
         remarks.extend(exposed(self.http.bind));
         remarks.extend(self.media_ports(&mut checker));
+        let processors = net::system::processors().map_or(usize::MAX, |ours| ours.len());
+        remarks.extend(shared(self.media.threads, processors));
         if let Err(error) = prompts::load(self.media.prompts.as_deref()) {
             checker.bad("media.prompts", error);
         }
@@ -76,6 +78,16 @@ impl Config {
         let path = Path::new(self.store.strip_prefix("sqlite:")?);
         path.parent().filter(|folder| !folder.as_os_str().is_empty())
     }
+}
+
+/// Media threads that share a processor keep each other from ticking on time.
+fn shared(threads: u8, processors: usize) -> Option<String> {
+    (usize::from(threads) > processors).then(|| {
+        format!(
+            "media.threads: {threads} threads share {processors} processors: audio may be late; \
+             leave the key out for as many threads as fit"
+        )
+    })
 }
 
 /// The API speaks plain HTTP.
@@ -135,6 +147,12 @@ mod tests {
     fn an_api_beyond_loopback_is_a_remark() {
         assert!(exposed("0.0.0.0:8060".parse().unwrap()).unwrap().starts_with("http.bind: "));
         assert_eq!(exposed("[::1]:8060".parse().unwrap()), None);
+    }
+
+    #[test]
+    fn threads_that_share_a_processor_are_a_remark() {
+        assert!(shared(3, 2).unwrap().starts_with("media.threads: 3 threads share 2"));
+        assert_eq!(shared(2, 2), None);
     }
 
     #[test]

@@ -5,7 +5,13 @@ use media::{Command, Event, Prompt};
 use crate::studio::{Studio, decibels, rtp, tone};
 
 /// Sends one packet of a press, in the phone's own stream.
-fn press(studio: &mut Studio, phone: usize, timestamp: u32, event: [u8; 2], duration: u16) {
+pub(crate) fn press(
+    studio: &mut Studio,
+    phone: usize,
+    timestamp: u32,
+    event: [u8; 2],
+    duration: u16,
+) {
     let sequence = studio.phones[phone].sequence;
     studio.phones[phone].sequence = sequence.wrapping_add(1);
     let [high, low] = duration.to_be_bytes();

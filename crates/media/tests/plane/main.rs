@@ -8,5 +8,6 @@ mod law;
 mod learning;
 mod life;
 mod mix;
+mod moving;
 mod prompts;
 mod studio;

@@ -8,10 +8,10 @@ use crate::law;
 use crate::studio::{DELAY, Studio, decibels, tone};
 
 /// What the slow mixer knows of one leg.
-struct Speaker {
-    room: Option<u128>,
+pub(crate) struct Speaker {
+    pub(crate) room: Option<u128>,
     /// What it said so far, as the law carries it.
-    said: Vec<i16>,
+    pub(crate) said: Vec<i16>,
 }
 
 impl Speaker {
@@ -26,7 +26,7 @@ impl Speaker {
     }
 }
 
-fn slow_mix(speakers: &[Speaker], listener: usize, tick: usize) -> Vec<i32> {
+pub(crate) fn slow_mix(speakers: &[Speaker], listener: usize, tick: usize) -> Vec<i32> {
     let mut heard = vec![0; 160];
     for (place, speaker) in speakers.iter().enumerate() {
         if place == listener || speaker.room.is_none() || speaker.room != speakers[listener].room {
@@ -40,7 +40,7 @@ fn slow_mix(speakers: &[Speaker], listener: usize, tick: usize) -> Vec<i32> {
 }
 
 /// A small generator of the test's own.
-fn draw(state: &mut u64) -> u64 {
+pub(crate) fn draw(state: &mut u64) -> u64 {
     *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
     *state >> 33
 }

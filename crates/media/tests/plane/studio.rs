@@ -1,6 +1,6 @@
-//! One worker, its phones, and time in ticks.
+//! Two workers, their phones, and time in ticks. Legs open with the first worker.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::f64::consts::TAU;
 use std::io::Cursor;
 use std::net::SocketAddr;
@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use media::command::Codec;
 use media::{
-    Batch, Command, Direction, Event, Flow, Library, LibraryBuilder, PortId, Prompt, Worker,
+    Batch, Command, Direction, Event, Flow, Handover, Library, LibraryBuilder, PortId, Prompt,
+    ShardId, Worker,
 };
 use model::{CallId, Instant, MeetingId};
 
@@ -56,6 +57,8 @@ fn wav(samples: &[i16]) -> Vec<u8> {
 pub(crate) struct Phone {
     pub(crate) call: CallId,
     pub(crate) port: PortId,
+    /// Whom commands about it go to.
+    pub(crate) shard: usize,
     pub(crate) address: SocketAddr,
     pub(crate) codec: Codec,
     pub(crate) ssrc: u32,
@@ -71,8 +74,28 @@ pub(crate) struct Phone {
     pub(crate) report_route: Option<(SocketAddr, bool)>,
 }
 
+/// A datagram on its way to a port: the port, whether RTCP, from whom, what.
+type Arriving = (PortId, bool, SocketAddr, Vec<u8>);
+
+/// The second worker, and what lies between the two.
+pub(crate) struct Between {
+    pub(crate) second: Worker,
+    /// Ticks that a leg's way takes beyond the one it always does.
+    pub(crate) delay: usize,
+    /// Whether each worker reads its commands; they wait for it.
+    pub(crate) deaf: [bool; 2],
+    /// Whether each worker is held up; it makes up for its ticks later.
+    pub(crate) late: [bool; 2],
+    owed: [usize; 2],
+    unread: [VecDeque<Command>; 2],
+    flying: Vec<(usize, Handover)>,
+    /// What came for legs that no worker had.
+    buffered: Vec<Arriving>,
+}
+
 pub(crate) struct Studio {
     pub(crate) worker: Worker,
+    pub(crate) between: Between,
     pub(crate) now: Instant,
     pub(crate) ticks: usize,
     pub(crate) phones: Vec<Phone>,
@@ -86,6 +109,16 @@ impl Studio {
     pub(crate) fn new() -> Self {
         let mut studio = Self {
             worker: Worker::new(library(), 200, 400, [7; 32]),
+            between: Between {
+                second: Worker::new(library(), 200, 400, [8; 32]),
+                delay: 0,
+                deaf: [false; 2],
+                late: [false; 2],
+                owed: [0; 2],
+                unread: [VecDeque::new(), VecDeque::new()],
+                flying: Vec::new(),
+                buffered: Vec::new(),
+            },
             now: Instant { micros: 1_000_000 },
             ticks: 0,
             phones: Vec::new(),
@@ -110,6 +143,7 @@ impl Studio {
         let phone = Phone {
             call: CallId(1_000 + place as u128),
             port: PortId(place as u16),
+            shard: 0,
             address: flow.remote,
             codec: flow.codec,
             ssrc: 0x5000_0000 + place as u32,
@@ -135,7 +169,44 @@ impl Studio {
     }
 
     pub(crate) fn command(&mut self, command: Command) {
-        self.worker.command(command, self.now);
+        let phone = self.phones.iter().find(|phone| phone.call == command.call());
+        self.tell(phone.map_or(0, |phone| phone.shard), command);
+    }
+
+    /// Moves a leg to another worker.
+    pub(crate) fn send_over(&mut self, phone: usize, to: usize) {
+        let call = self.call(phone);
+        self.command(Command::Release { call, to: ShardId(to as u8) });
+        self.phones[phone].shard = to;
+        self.command(Command::Expect { call });
+    }
+
+    fn tell(&mut self, shard: usize, command: Command) {
+        self.between.unread[shard].push_back(command);
+        self.read(shard);
+    }
+
+    /// Lets a worker read its commands, unless it is deaf.
+    fn read(&mut self, shard: usize) {
+        let worker = if shard == 0 { &mut self.worker } else { &mut self.between.second };
+        while !self.between.deaf[shard]
+            && let Some(command) = self.between.unread[shard].pop_front()
+        {
+            worker.command(command, self.now);
+        }
+    }
+
+    /// Gives a datagram to the worker that has the port; it waits while none has.
+    fn deliver(&mut self, (port, rtcp, from, datagram): Arriving) {
+        let has = |worker: &Worker| worker.ports().any(|live| live == port);
+        let now = self.now + TICK;
+        if has(&self.between.second) {
+            self.between.second.receive(port, rtcp, from, &datagram, now);
+        } else if has(&self.worker) || self.between.flying.is_empty() {
+            self.worker.receive(port, rtcp, from, &datagram, now);
+        } else {
+            self.between.buffered.push((port, rtcp, from, datagram));
+        }
     }
 
     pub(crate) fn seat(&mut self, phone: usize, room: u128) {
@@ -169,21 +240,65 @@ impl Studio {
         let packet = rtp(kind, phone.sequence, phone.timestamp, phone.ssrc, codes);
         phone.sequence = phone.sequence.wrapping_add(1);
         phone.timestamp = phone.timestamp.wrapping_add(codes.len() as u32);
-        self.worker.receive(phone.port, false, phone.address, &packet, self.now + TICK);
+        let arriving = (phone.port, false, phone.address, packet);
+        self.deliver(arriving);
     }
 
     /// Lets somebody send any datagram to a phone's port.
     pub(crate) fn inject(&mut self, phone: usize, rtcp: bool, from: &str, datagram: &[u8]) {
         let (port, from) = (self.phones[phone].port, from.parse().expect("an address"));
-        self.worker.receive(port, rtcp, from, datagram, self.now + TICK);
+        self.deliver((port, rtcp, from, datagram.to_vec()));
     }
 
     /// Moves time by a tick, and gives every phone what is sent to it.
     pub(crate) fn tick(&mut self) {
+        self.land();
         self.now = self.now + TICK;
         self.ticks += 1;
-        self.batch.clear();
-        self.worker.tick(self.now, &mut self.batch);
+        for shard in 0..2 {
+            self.read(shard);
+            self.between.owed[shard] += 1;
+            if self.between.late[shard] {
+                continue;
+            }
+            for _ in 0..std::mem::take(&mut self.between.owed[shard]) {
+                self.batch.clear();
+                let worker = if shard == 0 { &mut self.worker } else { &mut self.between.second };
+                worker.tick(self.now, &mut self.batch);
+                self.hear();
+                self.ask(shard);
+            }
+        }
+    }
+
+    /// Ends the ways of legs that are there.
+    fn land(&mut self) {
+        let flying = std::mem::take(&mut self.between.flying);
+        let (landed, rest): (Vec<_>, _) = flying.into_iter().partition(|(rest, _)| *rest == 0);
+        self.between.flying = rest.into_iter().map(|(rest, leg)| (rest - 1, leg)).collect();
+        for (_, leg) in landed {
+            let second = leg.to() == ShardId(1);
+            let worker = if second { &mut self.between.second } else { &mut self.worker };
+            worker.adopt(leg, self.now);
+        }
+        for arriving in std::mem::take(&mut self.between.buffered) {
+            self.deliver(arriving);
+        }
+    }
+
+    /// Takes a worker's news, and the legs that it gives away.
+    fn ask(&mut self, shard: usize) {
+        let worker = if shard == 0 { &mut self.worker } else { &mut self.between.second };
+        while let Some(event) = worker.poll_event() {
+            self.events.push(event);
+        }
+        while let Some(leg) = worker.poll_handover() {
+            self.between.flying.push((self.between.delay, leg));
+        }
+    }
+
+    /// Gives every phone what is sent to it.
+    fn hear(&mut self) {
         let ports: BTreeMap<PortId, usize> =
             self.phones.iter().enumerate().map(|(place, phone)| (phone.port, place)).collect();
         for outgoing in self.batch.iter() {
@@ -201,9 +316,6 @@ impl Studio {
             let codes = outgoing.payload[12..].iter();
             phone.heard.extend(codes.map(|&code| law::decode(codec, code)));
             phone.packets.push((self.ticks, outgoing.payload.to_vec()));
-        }
-        while let Some(event) = self.worker.poll_event() {
-            self.events.push(event);
         }
     }
 
