@@ -82,6 +82,7 @@ pub fn provision(plan: &Plan) -> Provision {
         id,
         name: name.into(),
         currency: eur,
+        dial_out: model::DialOutRules::default(),
         payg_needs_credits_licence: false,
     };
     let user = |name: &str, organization, licences| User {
@@ -158,6 +159,7 @@ pub fn recordings() -> Arc<Library> {
             | Prompt::EnterConferenceId
             | Prompt::UnknownConferenceId
             | Prompt::TooManyTries
+            | Prompt::PressOne
             | Prompt::Joining
             | Prompt::FirstParticipant
             | Prompt::CreditSixtySeconds
@@ -206,6 +208,7 @@ fn meeting(name: &str, conference_id: &str) -> Meeting {
         conference_id: Pin::parse(conference_id).expect("digits"),
         participants_max: 100,
         announce: true,
+        dial_out: model::MeetingDialOut::default(),
     }
 }
 

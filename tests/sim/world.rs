@@ -431,6 +431,7 @@ impl World {
                 Output::Connection { .. } | Output::Lookup { .. } => {
                     return Err("the simulated carrier speaks UDP, from an address".to_owned());
                 }
+                Output::Placed(_) => {}
                 Output::Drained => {}
             }
         }

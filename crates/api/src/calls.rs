@@ -1,4 +1,4 @@
-//! Live calls: list them, end one.
+//! Calls: list the live ones, look at one, end one.
 
 use axum::Json;
 use axum::extract::{Path, State as Shared};
@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use bridge::{Input, LiveCall};
 use jiff::Timestamp;
 use model::CallId;
-use model::record::Capability;
+use model::record::{Capability, Cdr};
 use serde::Serialize;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -36,6 +36,50 @@ struct CallView {
 pub(crate) async fn list(Shared(state): Shared<State>) -> Result<Response, Failure> {
     let calls: Vec<CallView> = live(&state).await?.iter().map(view).collect();
     Ok(Json(calls).into_response())
+}
+
+/// `GET /v1/calls/{id}`: one call, live or over; of one that is over, why.
+pub(crate) async fn one(
+    Shared(state): Shared<State>,
+    Path(id): Path<String>,
+) -> Result<Response, Failure> {
+    let call = call_id(&id).ok_or(Failure::MalformedCallId)?;
+    if let Some(live) = live(&state).await?.iter().find(|live| live.call == call) {
+        return Ok(Json(view(live)).into_response());
+    }
+    let id = call.to_string();
+    let case = match timeout(PATIENCE, state.store.case(&id)).await {
+        Ok(Ok(case)) => case.ok_or(Failure::NoSuchCall)?,
+        Ok(Err(_)) | Err(_) => return Err(Failure::StoreUnavailable),
+    };
+    let Some(cdr) = case.cdr else {
+        // It has left the bridge; its record is on its way.
+        return Ok(Json(serde_json::json!({ "call": id, "state": "leaving" })).into_response());
+    };
+    Ok(Json(over(&cdr)).into_response())
+}
+
+/// A call that is over. Numbers are masked, money is exact text, times are ISO 8601 UTC.
+fn over(cdr: &Cdr) -> serde_json::Value {
+    serde_json::json!({
+        "call": cdr.call.to_string(),
+        "sip_call_id": cdr.sip_call_id,
+        "trunk": cdr.trunk,
+        "state": "over",
+        "caller": cdr.caller.as_ref().map(ToString::to_string),
+        "called": cdr.called.as_ref().map(ToString::to_string),
+        "meeting": cdr.meeting.map(|meeting| meeting.to_string()),
+        "invited": iso(cdr.invited.micros),
+        "answered": cdr.answered.map(|answered| iso(answered.micros)),
+        "connected_secs": cdr.connected_micros / 1_000_000,
+        "capability": payer(cdr.capability),
+        "charge": cdr.charge.to_string(),
+        "currency": cdr.currency.map(|currency| currency.to_string()),
+        "ending": cdr.ending.label,
+        "sip_status": cdr.ending.sip_status,
+        "q850": cdr.ending.q850,
+        "reasons": cdr.reasons,
+    })
 }
 
 /// `DELETE /v1/calls/{id}`: ends one call, which is charged for its time. 202: the BYE follows.

@@ -16,6 +16,8 @@ pub(crate) enum Failure {
     NoSuchRoute,
     /// The path is there, the method is not.
     NoSuchMethod,
+    /// The body does not say who is to be called.
+    MalformedBody,
     /// The id in the path is not one of ours.
     MalformedCallId,
     /// The call is not live.
@@ -44,7 +46,7 @@ impl Failure {
                 StatusCode::NOT_FOUND
             }
             Self::NoSuchMethod => StatusCode::METHOD_NOT_ALLOWED,
-            Self::MalformedCallId => StatusCode::BAD_REQUEST,
+            Self::MalformedCallId | Self::MalformedBody => StatusCode::BAD_REQUEST,
             Self::Busy | Self::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -61,19 +63,26 @@ impl Failure {
             ),
             Self::NoSuchRoute => (
                 "no such path",
-                "there are /metrics, /healthz, /readyz, GET /v1/calls, DELETE /v1/calls/{id} and \
-                 GET /v1/organizations/{name}/credits",
+                "there are /metrics, /healthz, /readyz, GET /v1/calls, GET and DELETE \
+                 /v1/calls/{id}, POST /v1/meetings/{meeting}/dial-outs and GET \
+                 /v1/organizations/{name}/credits",
             ),
             Self::NoSuchMethod => {
                 ("the path does not take this method", "the Allow header names those it takes")
             }
+            Self::MalformedBody => (
+                "the body does not say who is to be called",
+                "send JSON (Content-Type: application/json) with `number`, or `numbers` for several \
+                 that ring at once, and, as you need them, `by`, `press_one`, `ring_secs`, `call_me`, \
+                 `withheld`",
+            ),
             Self::MalformedCallId => (
                 "not a call id",
                 "write the 32 hexadecimal digits that GET /v1/calls shows as `call`",
             ),
             Self::NoSuchCall => (
-                "no live call has this id",
-                "GET /v1/calls lists the live ones; `tollgate explain` knows those that are over",
+                "no call has this id",
+                "GET /v1/calls lists the live ones; `tollgate calls cdr` those that are over",
             ),
             Self::NoSuchOrganization => (
                 "no organization has this name",

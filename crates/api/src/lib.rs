@@ -7,6 +7,7 @@
 
 mod auth;
 mod calls;
+mod dial_outs;
 mod failure;
 mod listen;
 mod organizations;
@@ -20,8 +21,8 @@ use axum::extract::{DefaultBodyLimit, State as Shared};
 use axum::http::{StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get};
-use bridge::{Input, LiveCall};
+use axum::routing::{get, post};
+use bridge::{DialOut, Input, LiveCall, Placed};
 use store::Store;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
@@ -33,7 +34,7 @@ pub use listen::Bounded;
 /// How long a request waits for the bridge or for the store.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Largest request body read, bytes. No route wants one.
+/// Largest request body read, bytes.
 const BODY_BYTES: usize = 4_096;
 
 /// Renders the metrics in Prometheus' text format.
@@ -50,6 +51,16 @@ pub struct LiveQuery {
     pub reply: oneshot::Sender<Vec<LiveCall>>,
 }
 
+/// An order to the loop that owns the bridge; its number is the loop's to give. An answer that nobody
+/// waits for any more may be dropped.
+#[derive(Debug)]
+pub struct OrderQuery {
+    /// Who is to be called.
+    pub order: DialOut,
+    /// Where the answer goes.
+    pub reply: oneshot::Sender<Placed>,
+}
+
 /// What the routes work with.
 #[derive(Clone)]
 pub struct State {
@@ -61,6 +72,8 @@ pub struct State {
     pub token: Option<Token>,
     /// To the loop: what is live. Bounded; a full queue answers 503.
     pub live: mpsc::Sender<LiveQuery>,
+    /// To the loop: who is to be called. Bounded likewise.
+    pub orders: mpsc::Sender<OrderQuery>,
     /// To the loop: what the operator wants done. Bounded likewise.
     pub inputs: mpsc::Sender<Input>,
     /// Accounts.
@@ -78,7 +91,8 @@ pub fn router(state: State) -> Router {
     let guard = middleware::from_fn_with_state(state.clone(), auth::demand_token);
     let guarded = Router::new()
         .route("/calls", get(calls::list))
-        .route("/calls/{id}", delete(calls::hang_up))
+        .route("/calls/{id}", get(calls::one).delete(calls::hang_up))
+        .route("/meetings/{meeting}/dial-outs", post(dial_outs::place))
         .route("/organizations/{name}/credits", get(organizations::credits))
         .fallback(failure::no_such_route)
         .method_not_allowed_fallback(failure::no_such_method)

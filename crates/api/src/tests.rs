@@ -6,6 +6,8 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use bridge::Denied;
+
 use super::*;
 
 const TOKEN: &str = "sixteen-letters!";
@@ -14,6 +16,7 @@ const TOKEN: &str = "sixteen-letters!";
 struct Served {
     address: std::net::SocketAddr,
     live: mpsc::Receiver<LiveQuery>,
+    orders: mpsc::Receiver<OrderQuery>,
     inputs: mpsc::Receiver<Input>,
 }
 
@@ -35,29 +38,36 @@ async fn serve(token: Option<&str>, ready: Result<(), String>) -> Served {
         id: OrganizationId::from_name("acme"),
         name: "acme".to_owned(),
         currency: Currency::parse("EUR").unwrap(),
+        dial_out: model::DialOutRules::default(),
         payg_needs_credits_licence: false,
     };
     let provision = Provision { organizations: vec![organization], ..Provision::default() };
     store.apply(&provision).await.unwrap();
     let (live, asked) = mpsc::channel(1);
+    let (orders, ordered) = mpsc::channel(1);
     let (inputs, wanted) = mpsc::channel(1);
     let state = State {
         metrics: Arc::new(|| "tollgate_up_total 1\n".to_owned()),
         ready: Arc::new(move || ready.clone()),
         token: token.and_then(Token::parse),
         live,
+        orders,
         inputs,
         store,
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(Bounded::new(listener, 2), router(state)).await });
-    Served { address, live: asked, inputs: wanted }
+    Served { address, live: asked, orders: ordered, inputs: wanted }
 }
 
 async fn ask(server: &Served, request: &str, headers: &str) -> Answer {
-    let mut stream = TcpStream::connect(server.address).await.unwrap();
     let text = format!("{request} HTTP/1.0\r\nHost: x\r\n{headers}\r\n");
+    exchange(server.address, &text).await
+}
+
+async fn exchange(address: std::net::SocketAddr, text: &str) -> Answer {
+    let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(text.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
@@ -209,4 +219,72 @@ async fn connections_beyond_the_bound_wait_for_a_seat() {
     assert!(waiting.await.is_err());
     drop((idle, idle_too));
     assert_eq!(ask(&server, "GET /healthz", "").await.status, 200);
+}
+
+/// Posts an order, and answers it as the loop would.
+async fn order(
+    server: &mut Served,
+    body: &str,
+    calls: Vec<Result<CallId, Denied>>,
+) -> (Answer, DialOut) {
+    let headers = format!(
+        "Authorization: Bearer {TOKEN}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n",
+        body.len()
+    );
+    let address = server.address;
+    let request =
+        format!("POST /v1/meetings/standup/dial-outs HTTP/1.0\r\nHost: x\r\n{headers}\r\n{body}");
+    let asking = tokio::spawn(async move { exchange(address, &request).await });
+    let OrderQuery { order, reply } = server.orders.recv().await.unwrap();
+    reply.send(Placed { request: order.request, calls }).unwrap();
+    (asking.await.unwrap(), order)
+}
+
+#[tokio::test]
+async fn somebody_is_called_and_the_call_is_named() {
+    let mut server = serve(Some(TOKEN), Ok(())).await;
+    let body = r#"{"number":"011 654 3210","by":"ada","press_one":false,"ring_secs":20}"#;
+    let (answer, order) = order(&mut server, body, vec![Ok(CallId(42))]).await;
+    assert_eq!(answer.status, 202, "{}", answer.body);
+    assert_eq!(answer.json()["call"], "0000000000000000000000000000002a");
+    assert_eq!(order.numbers, ["011 654 3210"]);
+    assert_eq!(order.meeting, model::MeetingId::from_name("standup"));
+    assert_eq!(order.by, bridge::By::User(model::UserId::from_name("ada")));
+    assert_eq!(order.options.ring, Some(Duration::from_secs(20)));
+    assert_eq!(order.options.press_one, Some(false));
+}
+
+#[tokio::test]
+async fn a_refused_call_says_what_to_change() {
+    let mut server = serve(Some(TOKEN), Ok(())).await;
+    let denied = Denied::from(bridge::Refusal::InsufficientCredit);
+    let (answer, _) = order(&mut server, r#"{"number":"+390116543210"}"#, vec![Err(denied)]).await;
+    assert_eq!(
+        (answer.status, answer.json()["refusal"].as_str()),
+        (402, Some("insufficient_credit"))
+    );
+    assert!(answer.json()["hint"].as_str().unwrap().contains("top it up"), "{}", answer.body);
+}
+
+#[tokio::test]
+async fn several_that_ring_at_once_are_told_one_by_one() {
+    let mut server = serve(Some(TOKEN), Ok(())).await;
+    let calls = vec![Ok(CallId(42)), Err(Denied::from(bridge::Refusal::AlreadyCalled))];
+    let (answer, order) = order(&mut server, r#"{"numbers":["+3901","+3902"]}"#, calls).await;
+    assert_eq!((answer.status, order.numbers.len()), (202, 2));
+    assert_eq!(answer.json()["calls"][1]["refusal"], "already_called");
+}
+
+#[tokio::test]
+async fn a_body_that_names_nobody_is_told_what_to_send() {
+    let server = serve(Some(TOKEN), Ok(())).await;
+    for body in ["", "{}", r#"{"number":"+39","numbers":["+39"]}"#, r#"{"number":"+39","numbr":1}"#]
+    {
+        let request = format!(
+            "POST /v1/meetings/standup/dial-outs HTTP/1.0\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        assert_eq!(exchange(server.address, &request).await.status, 400, "{body}");
+    }
 }

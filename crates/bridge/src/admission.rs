@@ -52,6 +52,25 @@ pub(crate) fn admit(facts: &Facts<'_>) -> Result<Admitted, Refusal> {
     }
 }
 
+/// Decides by licence whether a meeting may call somebody: the dial-out columns of domain.md §2.
+/// The pool of subscriptions counts as spent, for destinations of Zone A too: pools are not built
+/// yet, and until then credits pay where the organizer may use them.
+pub(crate) fn dial_out(
+    licences: &[Licence],
+    payg_needs_credits: bool,
+) -> Result<Admitted, Refusal> {
+    let holds = |licence| licences.contains(&licence);
+    let credits = holds(Licence::Credits);
+    let rule = if holds(Licence::Subscription) && credits {
+        "dial-out by the organizer's communications credits licence"
+    } else if holds(Licence::PayPerMinute) && (credits || !payg_needs_credits) {
+        "dial-out by the organizer's pay-per-minute licence"
+    } else {
+        return Err(Refusal::NotLicensed);
+    };
+    Ok(Admitted { seat: Seat::Credits(Class::DialOut), rule })
+}
+
 /// Returns the refusal of a first hold that the book refused.
 pub(crate) const fn unfunded(refusal: CreditRefusal) -> Refusal {
     match refusal {
@@ -181,6 +200,16 @@ mod tests {
         assert_eq!(fate(&unpriced(&[Subscription]), true), Included);
         let full = facts(&[Subscription], Toll, |f| f.has_place = false);
         assert_eq!(fate(&full, true), Refused(Refusal::MeetingFull));
+    }
+
+    #[test]
+    fn dial_out_draws_on_credits_where_the_organizer_may_use_them() {
+        let may = |licences: &[Licence], needs| dial_out(licences, needs).is_ok();
+        assert!(may(&[Subscription, Credits], false));
+        assert!(!may(&[Subscription], false), "the pool counts as spent");
+        assert!(may(&[PayPerMinute], false) && may(&[Subscription, PayPerMinute], false));
+        assert!(!may(&[PayPerMinute], true) && may(&[PayPerMinute, Credits], true));
+        assert!(!may(&[Credits], false) && !may(&[], false));
     }
 
     #[test]

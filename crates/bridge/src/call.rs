@@ -2,12 +2,15 @@
 
 pub(crate) mod admitting;
 pub(crate) mod arriving;
+pub(crate) mod confirming;
+pub(crate) mod dialing;
 pub(crate) mod file;
 pub(crate) mod identifying;
 pub(crate) mod leaving;
 pub(crate) mod line;
 pub(crate) mod parting;
 pub(crate) mod pulse;
+pub(crate) mod reserving;
 pub(crate) mod ringing;
 pub(crate) mod seated;
 
@@ -19,14 +22,18 @@ use media::{LegStats, Prompt, Silence};
 use model::Instant;
 
 use crate::call::admitting::Admitting;
+use crate::call::confirming::Confirming;
+use crate::call::dialing::Dialing;
 use crate::call::file::File;
 use crate::call::identifying::Identifying;
 use crate::call::leaving::Leaving;
 use crate::call::parting::Parting;
+use crate::call::reserving::Reserving;
 use crate::call::ringing::Ringing;
 use crate::call::seated::Seated;
 use crate::desk::Errand;
 use crate::input::StoreOutcome;
+use crate::placing::Stage;
 use crate::settings::Settings;
 use crate::turn::Turn;
 
@@ -44,6 +51,12 @@ pub(crate) struct Call {
 pub(crate) enum State {
     /// The payer is certain; the store is asked for the first hold while the caller hears ringing.
     Ringing(Box<Ringing>),
+    /// A call of ours; the store is asked for its first hold, and nothing has left yet.
+    Reserving(Box<Reserving>),
+    /// A call of ours; its INVITE has left.
+    Dialing(Box<Dialing>),
+    /// A call of ours was answered; somebody is to press 1.
+    Confirming(Box<Confirming>),
     /// Answered; the caller keys in a conference ID.
     Identifying(Box<Identifying>),
     /// Answered and identified; the store is asked for the first hold.
@@ -65,6 +78,19 @@ pub(crate) enum Signal {
     Cancelled,
     /// ACK came.
     Confirmed(Option<Bytes>),
+    /// A provisional answer came to our INVITE.
+    Progress {
+        /// 100–199.
+        status: u16,
+        /// Its SDP.
+        body: Option<Bytes>,
+    },
+    /// A 2xx came to our INVITE, with this SDP answer.
+    Accepted(Option<Bytes>),
+    /// Our INVITE came to nothing.
+    Failed(Box<sip::Failure>),
+    /// The called person is not wanted any more.
+    Withdrawn(Withdrawal),
     /// A re-INVITE or UPDATE came.
     Offered(Option<Bytes>),
     /// Signalling proved life.
@@ -106,6 +132,15 @@ pub(crate) enum Signal {
     CloseDown(Haste),
 }
 
+/// Why a called person is not wanted any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Withdrawal {
+    /// Another number of the same order has joined.
+    JoinedElsewhere,
+    /// Nobody is left in the meeting.
+    MeetingOver,
+}
+
 /// How a closing node ends its calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Haste {
@@ -130,6 +165,9 @@ impl State {
     pub(crate) fn step(self, signal: Signal, file: &mut File, turn: &mut Turn<'_>) -> Self {
         match self {
             Self::Ringing(state) => state.step(signal, file, turn),
+            Self::Reserving(state) => state.step(signal, file, turn),
+            Self::Dialing(state) => state.step(signal, file, turn),
+            Self::Confirming(state) => state.step(signal, file, turn),
             Self::Identifying(state) => state.step(signal, file, turn),
             Self::Admitting(state) => state.step(signal, file, turn),
             Self::Seated(state) => state.step(signal, file, turn),
@@ -144,6 +182,9 @@ impl State {
         let limits = (settings.life_limit, settings.life_limit_held);
         match self {
             Self::Ringing(state) => Some(state.due()),
+            Self::Reserving(state) => Some(state.due()),
+            Self::Dialing(state) => Some(state.due()),
+            Self::Confirming(state) => state.due(file, limits),
             Self::Identifying(state) => state.due(file, limits),
             Self::Admitting(state) => state.due(limits),
             Self::Seated(state) => state.due(file, limits),
@@ -157,6 +198,9 @@ impl State {
     pub(crate) const fn name(&self) -> &'static str {
         match self {
             Self::Ringing(_) => "ringing",
+            Self::Reserving(_) => "reserving",
+            Self::Dialing(_) => "dialing",
+            Self::Confirming(_) => "confirming",
             Self::Identifying(_) => "identifying",
             Self::Admitting(_) => "admitting",
             Self::Seated(_) => "seated",
@@ -166,10 +210,25 @@ impl State {
         }
     }
 
+    /// Returns how far a call of ours has come. A call begins as [`Self::Over`], before its first
+    /// step.
+    pub(crate) const fn stage(&self) -> Stage {
+        match self {
+            Self::Reserving(_) => Stage::Asked,
+            Self::Dialing(_) | Self::Confirming(_) | Self::Parting(_) => Stage::Left,
+            Self::Seated(_) => Stage::Joined,
+            Self::Ringing(_) | Self::Identifying(_) | Self::Admitting(_) => Stage::Asked,
+            Self::Leaving(_) | Self::Over => Stage::Over,
+        }
+    }
+
     /// Whether somebody is there.
     pub(crate) const fn is_live(&self) -> bool {
         match self {
             Self::Ringing(_)
+            | Self::Reserving(_)
+            | Self::Dialing(_)
+            | Self::Confirming(_)
             | Self::Identifying(_)
             | Self::Admitting(_)
             | Self::Seated(_)

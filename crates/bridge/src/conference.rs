@@ -13,16 +13,23 @@ enum Presence {
     Present,
 }
 
+#[derive(Debug, Default)]
+struct Conference {
+    roster: BTreeMap<CallId, Presence>,
+    /// Whether anybody was in the room yet.
+    began: bool,
+}
+
 /// Every live conference; each ends when its last participant leaves.
 #[derive(Debug, Default)]
 pub(crate) struct Conferences {
-    live: BTreeMap<MeetingId, BTreeMap<CallId, Presence>>,
+    live: BTreeMap<MeetingId, Conference>,
 }
 
 impl Conferences {
     /// Whether one more participant fits.
     pub(crate) fn has_place(&self, meeting: MeetingId, most: u32) -> bool {
-        let taken = self.live.get(&meeting).map_or(0, BTreeMap::len);
+        let taken = self.live.get(&meeting).map_or(0, |conference| conference.roster.len());
         u32::try_from(taken).is_ok_and(|taken| taken < most)
     }
 
@@ -33,20 +40,34 @@ impl Conferences {
 
     /// Keeps a place for a call.
     pub(crate) fn keep(&mut self, meeting: MeetingId, call: CallId) {
-        self.live.entry(meeting).or_default().entry(call).or_insert(Presence::Kept);
+        self.live.entry(meeting).or_default().roster.entry(call).or_insert(Presence::Kept);
     }
 
-    /// Notes that a call is in the room and returns the others there.
-    pub(crate) fn enter(&mut self, meeting: MeetingId, call: CallId) -> Vec<CallId> {
-        self.live.entry(meeting).or_default().insert(call, Presence::Present);
-        self.others(meeting, Some(call))
+    /// Notes that a call is in the room. Returns the others there, and whether the meeting begins
+    /// with it.
+    pub(crate) fn enter(&mut self, meeting: MeetingId, call: CallId) -> (Vec<CallId>, bool) {
+        let conference = self.live.entry(meeting).or_default();
+        conference.roster.insert(call, Presence::Present);
+        let begins = !std::mem::replace(&mut conference.began, true);
+        (self.others(meeting, Some(call)), begins)
+    }
+
+    /// Whether a call is in the room.
+    pub(crate) fn is_present(&self, meeting: MeetingId, call: CallId) -> bool {
+        let conference = self.live.get(&meeting);
+        conference.and_then(|known| known.roster.get(&call)) == Some(&Presence::Present)
+    }
+
+    /// Returns the calls that a place is kept for.
+    pub(crate) fn kept(&self, meeting: MeetingId) -> Vec<CallId> {
+        self.all(meeting, Presence::Kept)
     }
 
     /// Takes a call out and returns who is left in the room, if the call had been in it.
     pub(crate) fn leave(&mut self, meeting: MeetingId, call: CallId) -> Vec<CallId> {
-        let Some(roster) = self.live.get_mut(&meeting) else { return Vec::new() };
-        let was = roster.remove(&call);
-        if roster.is_empty() {
+        let Some(conference) = self.live.get_mut(&meeting) else { return Vec::new() };
+        let was = conference.roster.remove(&call);
+        if conference.roster.is_empty() {
             self.live.remove(&meeting);
         }
         match was {
@@ -61,9 +82,14 @@ impl Conferences {
     }
 
     fn others(&self, meeting: MeetingId, than: Option<CallId>) -> Vec<CallId> {
-        let roster = self.live.get(&meeting).into_iter().flatten();
-        let present = roster.filter(|(_, presence)| **presence == Presence::Present);
-        present.map(|(call, _)| *call).filter(|call| Some(*call) != than).collect()
+        let mut present = self.all(meeting, Presence::Present);
+        present.retain(|call| Some(*call) != than);
+        present
+    }
+
+    fn all(&self, meeting: MeetingId, wanted: Presence) -> Vec<CallId> {
+        let roster = self.live.get(&meeting).into_iter().flat_map(|known| &known.roster);
+        roster.filter(|(_, presence)| **presence == wanted).map(|(call, _)| *call).collect()
     }
 }
 
@@ -86,9 +112,10 @@ mod tests {
     #[test]
     fn the_others_in_the_room_hear_of_who_comes_and_goes() {
         let mut conferences = Conferences::default();
-        assert!(conferences.enter(MEETING, CallId(1)).is_empty());
+        assert_eq!(conferences.enter(MEETING, CallId(1)), (vec![], true));
         conferences.keep(MEETING, CallId(3));
-        assert_eq!(conferences.enter(MEETING, CallId(2)), [CallId(1)]);
+        assert_eq!(conferences.enter(MEETING, CallId(2)), (vec![CallId(1)], false));
+        assert_eq!(conferences.kept(MEETING), [CallId(3)]);
         assert_eq!(conferences.leave(MEETING, CallId(1)), [CallId(2)]);
     }
 

@@ -1,13 +1,16 @@
 //! What is provisioned, indexed for admission. Immutable; replaced whole.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
 use std::sync::Arc;
 
 use model::record::{
     Meeting, NumberType, NumberingPlan, Organization, Provision, ServiceNumber, TariffRow, Trunk,
     User, normalize,
 };
-use model::{Currency, Did, MeetingId, OrganizationId, Outbound, Pin, Rate, TrunkId};
+use model::{
+    Currency, DialOutRules, Did, MeetingId, OrganizationId, Outbound, Pin, Rate, TrunkId, UserId,
+};
 
 /// Why a provision cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -39,6 +42,14 @@ pub struct Hosted {
     pub organization: Organization,
 }
 
+impl Hosted {
+    /// Returns how the meeting calls people.
+    #[must_use]
+    pub fn dial_out(&self) -> DialOutRules {
+        self.meeting.dial_out.rules(self.organization.dial_out)
+    }
+}
+
 /// A price with its currency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Price {
@@ -46,6 +57,18 @@ pub struct Price {
     pub rate: Rate,
     /// Its currency.
     pub currency: Currency,
+}
+
+/// The rate in words, for `explain`.
+impl fmt::Display for Price {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { rate, currency } = self;
+        write!(
+            f,
+            "rate {:016x}: {} {currency} a minute, fee {}, increments {}/{} s",
+            rate.version.0, rate.per_minute, rate.fee, rate.initial_secs, rate.subsequent_secs
+        )
+    }
 }
 
 /// Prices by number prefix, then caller prefix.
@@ -66,6 +89,7 @@ pub struct Directory {
     /// Longest conference ID of each organization, and of all.
     id_lengths: BTreeMap<Option<OrganizationId>, usize>,
     organizations: BTreeMap<OrganizationId, Organization>,
+    users: BTreeMap<UserId, User>,
     /// What an organization's meetings are licensed for, for its own toll-free numbers.
     hosts: BTreeMap<OrganizationId, Vec<Arc<Hosted>>>,
     tariffs: BTreeMap<(Option<OrganizationId>, NumberType), Prices>,
@@ -163,6 +187,12 @@ impl Directory {
         self.organizations.get(&id)
     }
 
+    /// Returns a user.
+    #[must_use]
+    pub fn user(&self, id: UserId) -> Option<&User> {
+        self.users.get(&id)
+    }
+
     /// Returns the meetings of an organization.
     #[must_use]
     pub fn hosted_by(&self, id: OrganizationId) -> &[Arc<Hosted>] {
@@ -188,22 +218,26 @@ impl Directory {
         own.or_else(|| find(None))
     }
 
+    /// TEMP
+    pub fn dial_out_price(&self, _o: &Organization, _c: &model::E164) -> Option<Price> {
+        self.tariffs.values().next()?.values().next()?.values().next()?.first().copied()
+    }
+
     fn add_meetings(
         &mut self,
         users: Vec<User>,
         meetings: Vec<Meeting>,
     ) -> Result<(), DirectoryError> {
-        let mut known = BTreeMap::new();
         for user in users {
             let what = format!("user {}", user.name);
             if !self.organizations.contains_key(&user.organization) {
                 return Err(dangling(what, "an organization"));
             }
-            once(known.insert(user.id, user), what)?;
+            once(self.users.insert(user.id, user), what)?;
         }
         for meeting in meetings {
             let what = format!("meeting {}", meeting.name);
-            let organizer = known.get(&meeting.organizer).cloned();
+            let organizer = self.users.get(&meeting.organizer).cloned();
             let organizer = organizer.ok_or_else(|| dangling(what.clone(), "an organizer"))?;
             let organization = self.organizations.get(&organizer.organization).cloned();
             let organization =

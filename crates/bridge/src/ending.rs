@@ -2,22 +2,76 @@
 
 use std::borrow::Cow;
 
-use model::record::{Ending, Trunk};
+use model::record::Ending;
 
 use crate::refusal::Refusal;
 
 /// Normal clearing (ITU-T Q.850).
 const NORMAL: u8 = 16;
+/// Non-selected user clearing (ITU-T Q.850).
+const ELSEWHERE: u8 = 26;
 /// Temporary failure (ITU-T Q.850).
 const TEMPORARY: u8 = 41;
 /// Recovery on timer expiry (ITU-T Q.850).
 const TIMER: u8 = 102;
+
+/// Why a call that we placed was not answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Unreached {
+    /// The line is busy.
+    Busy,
+    /// It rang, or could have, and nobody answered.
+    NoAnswer,
+    /// The called person or their network said no.
+    Rejected,
+    /// Nobody has the number.
+    NoSuchNumber,
+    /// The network could not.
+    Failed,
+}
+
+impl Unreached {
+    /// Returns the Q.850 cause of an answer that names none.
+    pub(crate) const fn q850(self) -> u8 {
+        match self {
+            Self::Busy => 17,
+            Self::NoAnswer => 19,
+            Self::Rejected => 21,
+            Self::NoSuchNumber => 1,
+            Self::Failed => TEMPORARY,
+        }
+    }
+
+    /// Reads a final answer: ITU-T Q.850 where a cause is named, else the SIP status. A network that
+    /// lets nobody answer says 480 or, once it has rung, 408.
+    pub(crate) fn of(failure: &sip::Failure) -> Self {
+        match (failure.q850, failure.status) {
+            (Some(17), _) | (_, 486 | 600) => Self::Busy,
+            (Some(18 | 19), _) => Self::NoAnswer,
+            (Some(1 | 28), _) | (_, 404 | 410 | 484 | 604) => Self::NoSuchNumber,
+            (Some(21), _) | (_, 403 | 603 | 607 | 608) => Self::Rejected,
+            (_, 408) if failure.progressed => Self::NoAnswer,
+            (_, 480) => Self::NoAnswer,
+            (_, _) => Self::Failed,
+        }
+    }
+}
 
 /// Why a call is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Cause {
     /// BYE came, with this cause if it named one.
     CallerHungUp(Option<u8>),
+    /// BYE came from the person that we called, with this cause if it named one.
+    CalleeHungUp(Option<u8>),
+    /// A call that we placed was not answered; the SIP status and the Q.850 cause of it.
+    Unreached(Unreached, u16, u8),
+    /// A call that we placed was answered, and nobody pressed 1.
+    NotConfirmed,
+    /// Another number that was called for the same person has joined.
+    JoinedElsewhere,
+    /// Nobody was left in the meeting when it rang.
+    MeetingOver,
     /// CANCEL came before the answer.
     Cancelled,
     /// A named no, before or after the answer.
@@ -47,6 +101,15 @@ impl Cause {
     pub(crate) const fn label(self) -> &'static str {
         match self {
             Self::CallerHungUp(_) => "caller_hung_up",
+            Self::CalleeHungUp(_) => "callee_hung_up",
+            Self::Unreached(Unreached::Busy, ..) => "busy",
+            Self::Unreached(Unreached::NoAnswer, ..) => "no_answer",
+            Self::Unreached(Unreached::Rejected, ..) => "rejected",
+            Self::Unreached(Unreached::NoSuchNumber, ..) => "no_such_number",
+            Self::Unreached(Unreached::Failed, ..) => "call_failed",
+            Self::NotConfirmed => "not_confirmed",
+            Self::JoinedElsewhere => "joined_elsewhere",
+            Self::MeetingOver => "meeting_over",
             Self::Cancelled => "cancelled",
             Self::Refused(refusal) => refusal.label(),
             Self::CreditExhausted => "credit_exhausted",
@@ -64,12 +127,18 @@ impl Cause {
     /// Returns the Q.850 cause, of our BYE where we send one.
     pub(crate) const fn q850(self) -> u8 {
         match self {
-            Self::CallerHungUp(Some(cause)) => cause,
+            Self::CallerHungUp(Some(cause))
+            | Self::CalleeHungUp(Some(cause))
+            | Self::Unreached(_, _, cause) => cause,
             Self::CallerHungUp(None)
+            | Self::CalleeHungUp(None)
+            | Self::NotConfirmed
+            | Self::MeetingOver
             | Self::Cancelled
             | Self::CreditExhausted
             | Self::Drained
             | Self::OperatorHungUp => NORMAL,
+            Self::JoinedElsewhere => ELSEWHERE,
             Self::Refused(refusal) => refusal.row().q850,
             Self::StoreLost | Self::Panicked | Self::Fenced => TEMPORARY,
             Self::NoAck | Self::SessionExpired | Self::PeerGone => TIMER,
@@ -77,13 +146,16 @@ impl Cause {
     }
 
     /// Returns the SIP status of an INVITE that ends unanswered for this cause.
-    pub(crate) fn status(self, trunk: &Trunk) -> u16 {
+    pub(crate) fn status(self, refusal_codes: &[(String, u16)]) -> u16 {
         match self {
-            Self::Refused(refusal) => refusal.status(&trunk.refusal_codes),
-            Self::Cancelled => 487,
+            Self::Refused(refusal) => refusal.status(refusal_codes),
+            Self::Unreached(_, status, _) => status,
+            Self::Cancelled | Self::JoinedElsewhere | Self::MeetingOver => 487,
             Self::Panicked => 500,
-            Self::Drained => Refusal::Draining.status(&trunk.refusal_codes),
+            Self::Drained => Refusal::Draining.status(refusal_codes),
             Self::CallerHungUp(_)
+            | Self::CalleeHungUp(_)
+            | Self::NotConfirmed
             | Self::CreditExhausted
             | Self::StoreLost
             | Self::NoAck
@@ -95,11 +167,21 @@ impl Cause {
     }
 
     /// Returns the record of it.
-    pub(crate) fn ending(self, trunk: &Trunk, answered: bool) -> Ending {
+    pub(crate) fn ending(self, refusal_codes: &[(String, u16)], answered: bool) -> Ending {
         let released_by = match self {
             Self::CallerHungUp(_) | Self::Cancelled => "caller",
-            Self::NoAck | Self::SessionExpired | Self::PeerGone => "network",
+            Self::CalleeHungUp(_)
+            | Self::Unreached(Unreached::Busy | Unreached::NoAnswer | Unreached::Rejected, ..) => {
+                "callee"
+            }
+            Self::NoAck
+            | Self::SessionExpired
+            | Self::PeerGone
+            | Self::Unreached(Unreached::NoSuchNumber | Unreached::Failed, ..) => "network",
             Self::Refused(_)
+            | Self::NotConfirmed
+            | Self::JoinedElsewhere
+            | Self::MeetingOver
             | Self::CreditExhausted
             | Self::StoreLost
             | Self::Drained
@@ -110,7 +192,7 @@ impl Cause {
         Ending {
             label: Cow::Borrowed(self.label()),
             released_by: Cow::Borrowed(released_by),
-            sip_status: if answered { 200 } else { self.status(trunk) },
+            sip_status: if answered { 200 } else { self.status(refusal_codes) },
             q850: self.q850(),
         }
     }
@@ -119,8 +201,20 @@ impl Cause {
 /// Every label that a CDR of ours can end with, for the reference pages.
 #[must_use]
 pub fn labels() -> Vec<&'static str> {
+    let unreached = [
+        Unreached::Busy,
+        Unreached::NoAnswer,
+        Unreached::Rejected,
+        Unreached::NoSuchNumber,
+        Unreached::Failed,
+    ];
+    let unreached = unreached.map(|why| Cause::Unreached(why, 480, 0));
     let causes = [
         Cause::CallerHungUp(None),
+        Cause::CalleeHungUp(None),
+        Cause::NotConfirmed,
+        Cause::JoinedElsewhere,
+        Cause::MeetingOver,
         Cause::Cancelled,
         Cause::CreditExhausted,
         Cause::StoreLost,
@@ -133,7 +227,7 @@ pub fn labels() -> Vec<&'static str> {
         Cause::Fenced,
     ];
     let refused = Refusal::ALL.iter().map(|refusal| refusal.label());
-    causes.into_iter().map(Cause::label).chain(refused).collect()
+    causes.into_iter().chain(unreached).map(Cause::label).chain(refused).collect()
 }
 
 #[cfg(test)]
@@ -141,6 +235,31 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    #[test]
+    fn a_named_cause_says_more_than_the_status() {
+        let read = |status, q850, progressed| {
+            let failure = sip::Failure {
+                status,
+                answered: true,
+                progressed,
+                q850,
+                retry_after_secs: None,
+                contacts: Vec::new(),
+            };
+            Unreached::of(&failure)
+        };
+        assert_eq!(read(486, None, true), Unreached::Busy);
+        assert_eq!(read(480, Some(17), true), Unreached::Busy);
+        assert_eq!(read(480, None, true), Unreached::NoAnswer);
+        assert_eq!(
+            (read(408, None, true), read(408, None, false)),
+            (Unreached::NoAnswer, Unreached::Failed)
+        );
+        assert_eq!(read(503, Some(1), false), Unreached::NoSuchNumber);
+        assert_eq!(read(603, None, true), Unreached::Rejected);
+        assert_eq!(read(503, None, false), Unreached::Failed);
+    }
 
     #[test]
     fn every_ending_has_a_label_of_its_own() {

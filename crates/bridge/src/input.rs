@@ -10,6 +10,7 @@ use media::PortId;
 use model::CallId;
 
 use crate::directory::Directory;
+use crate::outbound::DialOut;
 
 /// What became of a store request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +62,8 @@ pub enum Input {
     Directory(Arc<Directory>),
     /// Legs of a crashed epoch have been settled; their carriers get a BYE.
     Orphans(Vec<OpenLeg>),
+    /// Somebody is to be called into a meeting; answered by exactly one [`crate::Output::Placed`].
+    DialOut(Box<DialOut>),
     /// The operator ends one call; it is charged.
     HangUp(CallId),
     /// No new calls; live ones may go on for `limit`, then goodbye and BYE. A shorter limit

@@ -16,7 +16,9 @@ pub mod ending;
 mod gate;
 pub mod input;
 mod meter;
+pub mod outbound;
 pub mod output;
+mod placing;
 mod ports;
 pub mod refusal;
 pub mod routing;
@@ -30,6 +32,7 @@ pub mod view;
 
 pub use directory::{Directory, DirectoryError};
 pub use input::{Input, StoreOutcome};
+pub use outbound::{By, Denied, DialOut, Placed};
 pub use output::{Note, Output, StoreRequest};
 pub use refusal::Refusal;
 pub use settings::Settings;
@@ -39,7 +42,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
-use model::{AccountId, CallId, Instant, Now};
+use model::{AccountId, CallId, E164, Instant, MeetingId, Now};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
@@ -49,7 +52,9 @@ use crate::closing::Closing;
 use crate::conference::Conferences;
 use crate::desk::Desk;
 use crate::gate::Gate;
+use crate::outbound::orders::Orders;
 use crate::ports::Ports;
+use crate::routing::Health;
 use crate::shards::Shards;
 
 /// What a moment is for. Alarms that nothing waits for any more wake for nothing, harmlessly.
@@ -76,6 +81,11 @@ pub struct Bridge {
     conferences: Conferences,
     accounts: Accounts,
     gate: Gate,
+    /// What is known of the trunks that calls of ours leave by.
+    health: Health,
+    orders: Orders,
+    /// Whom each meeting is calling, or has called in.
+    called: BTreeSet<(MeetingId, E164)>,
     ports: Ports,
     shards: Shards,
     desk: Desk,
@@ -98,6 +108,7 @@ impl fmt::Debug for Bridge {
             .field("live", &self.live)
             .field("conferences", &self.conferences.len())
             .field("owed", &self.desk.owed())
+            .field("orders", &self.orders.len())
             .finish_non_exhaustive()
     }
 }
@@ -117,6 +128,9 @@ impl Bridge {
             conferences: Conferences::default(),
             accounts: Accounts::default(),
             gate: Gate::default(),
+            health: Health::default(),
+            orders: Orders::default(),
+            called: BTreeSet::new(),
             ports: Ports::default(),
             desk: Desk::default(),
             alarms: BTreeSet::new(),
@@ -148,11 +162,14 @@ impl Bridge {
             Input::PortsAdded(bound) => self.ports.add(bound),
             Input::Directory(directory) => self.provisioned(directory, now),
             Input::Orphans(legs) => {
-                for leg in legs {
+                // A call of ours without an answer has no dialog: its 2xx is ended by `sip` when it
+                // comes, and its ringing ends at the carrier's own limit.
+                for leg in legs.into_iter().filter(|leg| !leg.dialog.is_empty()) {
                     let (call, dialog) = (leg.call, leg.dialog);
                     self.order(sip::Command::EndOrphan { call, dialog }, now);
                 }
             }
+            Input::DialOut(order) => self.dial_out(&order, now),
             Input::HangUp(call) => self.step(call, Signal::HangUp, now),
             Input::Drain { limit } => self.drain(limit, now),
         }
@@ -242,11 +259,17 @@ impl Bridge {
             sip::Event::Unproven { call } => self.step(call, Signal::Unproven, now),
             sip::Event::HungUp { call, q850 } => self.step(call, Signal::HungUp(q850), now),
             sip::Event::Lost { call, loss } => self.step(call, Signal::Lost(loss), now),
-            sip::Event::Progress { .. }
-            | sip::Event::Accepted { .. }
-            | sip::Event::Failed { .. }
-            | sip::Event::Reachable { .. }
-            | sip::Event::Registered { .. } => {}
+            sip::Event::Progress { call, status, body } => {
+                self.step(call, Signal::Progress { status, body }, now);
+            }
+            sip::Event::Accepted { call, answer } => {
+                self.step(call, Signal::Accepted(answer), now);
+            }
+            sip::Event::Failed { call, failure } => self.step(call, Signal::Failed(failure), now),
+            sip::Event::Reachable { trunk, up } => self.health.reachable(trunk, up),
+            sip::Event::Registered { trunk, registered, .. } => {
+                self.health.registered(trunk, registered);
+            }
             sip::Event::OrphanEnded { call, answered } => {
                 tracing::info!(%call, answered, "the carrier was told that an orphan is over");
             }

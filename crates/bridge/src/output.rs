@@ -5,6 +5,7 @@ use std::time::Duration;
 use model::record::NumberType;
 use model::{AccountId, CallId, Money};
 
+use crate::outbound::Placed;
 use crate::refusal::Refusal;
 
 /// One question to the store.
@@ -48,6 +49,8 @@ pub enum Output {
         /// What.
         command: media::Command,
     },
+    /// An order to call somebody was decided; exactly one for each.
+    Placed(Placed),
     /// Count this.
     Note(Note),
     /// Draining is over: no call lives and nothing is owed by the store.
@@ -69,10 +72,25 @@ pub enum Note {
         /// From INVITE to 200 OK.
         after: Duration,
     },
+    /// A call of ours has left.
+    Dialled {
+        /// From the order to the INVITE, policy and hold included.
+        after: Duration,
+    },
+    /// A call of ours was answered.
+    Reached {
+        /// From the order to the 200 OK.
+        after: Duration,
+    },
+    /// A call of ours is over, or was refused.
+    DialOut {
+        /// One of [`crate::ending::labels`].
+        outcome: &'static str,
+    },
     /// A call took its seat.
     Seated {
-        /// Toll or toll-free.
-        number_type: NumberType,
+        /// Toll or toll-free; `None` if we called.
+        number_type: Option<NumberType>,
         /// Whether credits pay.
         charged: bool,
     },

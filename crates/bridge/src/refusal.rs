@@ -27,6 +27,20 @@ pub enum Refusal {
     MediaUnacceptable,
     /// Body that is not SDP.
     MalformedSdp,
+    /// No meeting has the name.
+    UnknownMeeting,
+    /// Who asks for a call is nobody of the meeting's organization.
+    UnknownUser,
+    /// Nobody is called from this meeting.
+    DialOutDisabled,
+    /// What is to be called is no number.
+    MalformedNumber,
+    /// The meeting calls the number already, or it is in.
+    AlreadyCalled,
+    /// No trunk carries the call now.
+    NoRoute,
+    /// The call was not wanted any more before it left.
+    Withdrawn,
     /// The trunk's calls per second are spent.
     TrunkRate,
     /// The trunk's channels are all busy.
@@ -61,7 +75,7 @@ const CALL: Row = row("", (480, 41), Prompt::CannotComplete, false);
 
 impl Refusal {
     /// Every refusal.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 22] = [
         Self::UnknownNumber,
         Self::NotLicensed,
         Self::TollFreeDisabled,
@@ -73,6 +87,13 @@ impl Refusal {
         Self::StoreUnavailable,
         Self::MediaUnacceptable,
         Self::MalformedSdp,
+        Self::UnknownMeeting,
+        Self::UnknownUser,
+        Self::DialOutDisabled,
+        Self::MalformedNumber,
+        Self::AlreadyCalled,
+        Self::NoRoute,
+        Self::Withdrawn,
         Self::TrunkRate,
         Self::TrunkFull,
         Self::NodeFull,
@@ -109,6 +130,15 @@ impl Refusal {
                 row("media_unacceptable", (488, 65), Prompt::CannotComplete, false)
             }
             Self::MalformedSdp => row("malformed_sdp", (400, 41), Prompt::CannotComplete, false),
+            Self::UnknownMeeting => Row { label: "unknown_meeting", ..CALL },
+            Self::UnknownUser => Row { label: "unknown_user", ..PAYER },
+            Self::DialOutDisabled => Row { label: "dial_out_disabled", ..PAYER },
+            Self::MalformedNumber => {
+                row("malformed_number", (484, 28), Prompt::CannotComplete, false)
+            }
+            Self::AlreadyCalled => Row { label: "already_called", transient: true, ..CALL },
+            Self::NoRoute => Row { label: "no_route", ..row("", (503, 3), Prompt::TryLater, true) },
+            Self::Withdrawn => Row { label: "withdrawn", ..CALL },
             Self::TrunkRate => row("trunk_rate", (503, 42), Prompt::TryLater, true),
             Self::TrunkFull => row("trunk_full", (503, 34), Prompt::TryLater, true),
             Self::NodeFull => {
@@ -117,6 +147,55 @@ impl Refusal {
             Self::Draining => {
                 Row { retry_after: true, ..row("draining", (503, 41), Prompt::Closing, true) }
             }
+        }
+    }
+
+    /// Returns what whoever asked for a call of ours can do about it, in words.
+    #[must_use]
+    pub const fn advice(self) -> &'static str {
+        match self {
+            Self::UnknownNumber | Self::UnknownConferenceId | Self::IdentificationTimeout => {
+                "the number is not one that can be joined; check it"
+            }
+            Self::NotLicensed => {
+                "the organizer's licences allow no such call: assign pay-per-minute, or a \
+                 subscription with communications credits"
+            }
+            Self::TollFreeDisabled => "toll-free callers are refused for this organizer",
+            Self::InsufficientCredit => {
+                "the organization's credit does not cover the first increment: top it up"
+            }
+            Self::NoTariff => {
+                "no dial-out price covers this destination in the organization's currency: add a \
+                 tariff"
+            }
+            Self::MeetingFull => {
+                "the meeting has its most participants: wait for one to leave, or raise \
+                 participants_max"
+            }
+            Self::StoreUnavailable => "the store did not answer, nothing was held: try again",
+            Self::MediaUnacceptable | Self::MalformedSdp => {
+                "the trunk answered with media that cannot be used: see its media prefixes and codecs"
+            }
+            Self::UnknownMeeting => "no meeting has this name or id: see the provisioning",
+            Self::UnknownUser => {
+                "who asks is no user of the meeting's organization: name one who is"
+            }
+            Self::DialOutDisabled => {
+                "calls out are switched off for this meeting or its organization: set \
+                 dial_out.enabled"
+            }
+            Self::MalformedNumber => "not a number: write + and the country code",
+            Self::AlreadyCalled => {
+                "this number is being called into the meeting, or is in it: hang that call up first"
+            }
+            Self::NoRoute => "no trunk carries this call now: see the trunks' prefixes and state",
+            Self::Withdrawn => "the call was ended before it left",
+            Self::TrunkRate | Self::TrunkFull => "the trunk has its most calls: try again shortly",
+            Self::NodeFull => {
+                "the node has its most calls, or no RTP port is free: try again shortly"
+            }
+            Self::Draining => "the node is being stopped: ask another, or try again later",
         }
     }
 

@@ -70,6 +70,7 @@ pub(crate) fn organization() -> Organization {
         id: OrganizationId::from_name("acme"),
         name: "acme".into(),
         currency: currency(),
+        dial_out: model::DialOutRules::default(),
         payg_needs_credits_licence: false,
     }
 }
@@ -131,6 +132,7 @@ pub(crate) fn provision() -> Provision {
             conference_id: conference_id(),
             participants_max: 3,
             announce: true,
+            dial_out: model::MeetingDialOut::default(),
         }],
         tariffs: vec![tariff(NumberType::Toll), tariff(NumberType::TollFree)],
     }

@@ -13,11 +13,13 @@ use rand_chacha::rand_core::Rng;
 
 use crate::call::file::{File, Payer};
 use crate::call::leaving::{self, Wire};
-use crate::call::{Call, Signal, State, arriving};
+use crate::call::{Call, Signal, State, Withdrawal, arriving};
 use crate::desk::{Errand, Owner, Question};
+use crate::directory::Hosted;
 use crate::ending::Cause;
 use crate::input::StoreOutcome;
 use crate::output::{Note, Output};
+use crate::placing::Stage;
 use crate::refusal::Refusal;
 use crate::turn::{Effect, Turn};
 use crate::{Alarm, Bridge};
@@ -33,6 +35,7 @@ struct Known {
     live: bool,
     placed: bool,
     account: Option<AccountId>,
+    stage: Stage,
 }
 
 impl Bridge {
@@ -158,9 +161,9 @@ impl Bridge {
 
     /// Runs one step. The state is consumed by it and its effects are discarded if it panics; the
     /// file survives, so that the call can still be ended and settled. Unwind safety: the step
-    /// writes to nothing shared but the free list of ports and the generator, both sound between
-    /// any two statements.
-    fn run(
+    /// writes to nothing shared but the free list of ports, the counts of trunks and the generator,
+    /// all sound between any two statements.
+    pub(crate) fn run(
         &mut self,
         id: CallId,
         now: Now,
@@ -176,6 +179,7 @@ impl Bridge {
             conferences: &self.conferences,
             accounts: &self.accounts,
             ports: &mut self.ports,
+            health: &mut self.health,
             chance: &mut self.chance,
             effects: Vec::new(),
         };
@@ -216,7 +220,12 @@ impl Bridge {
             self.alarms.extend(due.map(|at| (at, Alarm::Call(id))));
         }
         let trunk = call.file.trunk.id;
-        if matches!(call.state, State::Over) {
+        let incoming = call.file.outgoing.is_none();
+        let over = matches!(call.state, State::Over);
+        if !incoming {
+            self.follow(id, (before.stage, after.stage));
+        }
+        if over {
             self.calls.remove(&id);
             self.shards.forget(id);
         }
@@ -228,14 +237,14 @@ impl Bridge {
         }
         if before.live && !after.live {
             self.live = self.live.saturating_sub(1);
-            self.gate.leave(trunk);
+            if incoming {
+                self.gate.leave(trunk);
+            }
             if let Some(account) = after.account {
                 self.accounts.leave(account, id);
             }
             if let Some(host) = host {
-                let left = self.conferences.leave(host.meeting.id, id);
-                let tone = host.meeting.announce.then_some(Prompt::ExitTone);
-                self.sound(tone, left);
+                self.left(&host, id);
             }
         }
     }
@@ -248,8 +257,11 @@ impl Bridge {
             Effect::Enter => {
                 let host = self.calls.get(&id).and_then(|call| call.file.host.clone());
                 if let Some(host) = host {
-                    let others = self.conferences.enter(host.meeting.id, id);
+                    let (others, began) = self.conferences.enter(host.meeting.id, id);
                     self.sound(host.meeting.announce.then_some(Prompt::EntryTone), others);
+                    if began {
+                        self.call_list(&host, now);
+                    }
                 }
             }
             Effect::Ask(mut question) => {
@@ -277,6 +289,19 @@ impl Bridge {
         let meeting = host.map(|host| host.meeting.id);
         let routed = self.shards.route(command, meeting).into_iter();
         self.outputs.extend(routed.map(|(shard, command)| Output::Media { shard, command }));
+    }
+
+    /// A call is out of its meeting. Nobody is called into one that is over.
+    fn left(&mut self, host: &Hosted, id: CallId) {
+        let meeting = host.meeting.id;
+        let was_present = self.conferences.is_present(meeting, id);
+        let left = self.conferences.leave(meeting, id);
+        if was_present && left.is_empty() {
+            let kept = self.conferences.kept(meeting).into_iter();
+            let over = || Signal::Withdrawn(Withdrawal::MeetingOver);
+            self.signals.extend(kept.map(|call| (call, over())));
+        }
+        self.sound(host.meeting.announce.then_some(Prompt::ExitTone), left);
     }
 
     fn sound(&mut self, tone: Option<Prompt>, to: Vec<CallId>) {
@@ -344,6 +369,7 @@ impl Bridge {
             port: None,
             open: false,
             host: None,
+            outgoing: None,
             payer: Payer::Nobody,
             held: false,
             funded_secs: 0,
@@ -369,6 +395,7 @@ fn known(call: &Call) -> Known {
         live: call.state.is_live(),
         placed: call.file.host.is_some(),
         account: call.file.terms().map(|terms| terms.account),
+        stage: call.state.stage(),
     }
 }
 
@@ -457,6 +484,7 @@ mod tests {
             | Output::Lookup { .. }
             | Output::Store(_)
             | Output::Media { .. }
+            | Output::Placed(_)
             | Output::Drained => None,
         });
         (began.expect("a call began"), outputs)

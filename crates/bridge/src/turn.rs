@@ -14,6 +14,7 @@ use crate::desk::{Errand, Owner, Question};
 use crate::directory::Directory;
 use crate::output::Note;
 use crate::ports::Ports;
+use crate::routing::Health;
 use crate::settings::Settings;
 
 /// Something that a call wants done. Carried out in order once its step is over; discarded if the
@@ -40,6 +41,7 @@ pub(crate) struct Turn<'a> {
     pub(crate) conferences: &'a Conferences,
     pub(crate) accounts: &'a Accounts,
     pub(crate) ports: &'a mut Ports,
+    pub(crate) health: &'a mut Health,
     pub(crate) chance: &'a mut ChaCha8Rng,
     pub(crate) effects: Vec<Effect>,
 }

@@ -166,6 +166,7 @@ impl Parts {
         let (reporter, events) = mpsc::channel(legs.saturating_mul(4).max(1_024));
         let (inputs, input_queue) = mpsc::channel(INPUTS);
         let (queries, query_queue) = mpsc::channel(INPUTS);
+        let (orders, order_queue) = mpsc::channel(INPUTS);
         let ports = media_plane::advertised(&bound.pairs, self.config.media.advertised);
         inputs.try_send(Input::PortsAdded(ports))?;
         let mut seeds = self.seeds()?;
@@ -180,12 +181,13 @@ impl Parts {
             events,
             inputs: input_queue,
             queries: query_queue,
+            orders: order_queue,
         };
         let signalling = Signalling::new(bridge, ends, self.telemetry.bridge())?;
         let (book, meters) = (self.store.clone(), self.telemetry.store());
         let keeper = Storekeeper::new(book, Timing::default(), requests, teller, meters);
         let mut others = JoinSet::new();
-        let api = self.api(queries, inputs.clone());
+        let api = self.api(queries, orders, inputs.clone());
         others.spawn(async move {
             if let Err(error) = api::serve(bound.http, CONNECTIONS, api).await {
                 tracing::error!(%error, "HTTP ended");
@@ -304,13 +306,19 @@ impl Parts {
         threads.map(|_| Thread { seed: draw(seeds), cpu: cpus.next() }).collect()
     }
 
-    fn api(&self, live: mpsc::Sender<api::LiveQuery>, inputs: mpsc::Sender<Input>) -> api::State {
+    fn api(
+        &self,
+        live: mpsc::Sender<api::LiveQuery>,
+        orders: mpsc::Sender<api::OrderQuery>,
+        inputs: mpsc::Sender<Input>,
+    ) -> api::State {
         let health = self.health.clone();
         api::State {
             metrics: self.telemetry.renderer(),
             ready: Arc::new(move || health.ready()),
             token: self.config.http.token.clone(),
             live,
+            orders,
             inputs,
             store: self.store.clone(),
         }

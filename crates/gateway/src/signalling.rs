@@ -1,21 +1,22 @@
 //! The loop around the bridge (house.md §4): wait, read the clock once, feed inputs, drain outputs.
 //! It decides nothing.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use api::LiveQuery;
-use bridge::{Bridge, Input, Output, StoreOutcome, StoreRequest};
+use api::{LiveQuery, OrderQuery};
+use bridge::{Bridge, Input, Output, Placed, StoreOutcome, StoreRequest};
 use bytes::Bytes;
 use model::{Instant, Now, limits};
 use net::{Datagram, Inbox, Socket};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc::{self, Receiver};
+use tokio::sync::oneshot;
 
 use crate::abort::AbortOnPanic;
 use crate::clock;
@@ -41,6 +42,7 @@ pub(crate) struct Ends {
     pub(crate) events: Receiver<media::Event>,
     pub(crate) inputs: Receiver<Input>,
     pub(crate) queries: Receiver<LiveQuery>,
+    pub(crate) orders: Receiver<OrderQuery>,
 }
 
 /// Owns the bridge.
@@ -54,6 +56,10 @@ pub(crate) struct Signalling {
     sources: Sources,
     /// Taken from a source by waiting for it, not yet fed.
     first: Option<Event>,
+    /// Who waits for which order to be decided; each is answered once.
+    ordered: BTreeMap<u64, oneshot::Sender<Placed>>,
+    /// The newest order's number.
+    newest_order: u64,
     /// Requests that the storekeeper's queue did not take.
     refused: VecDeque<u64>,
     census: Instant,
@@ -76,11 +82,13 @@ struct Sources {
     events: Receiver<media::Event>,
     inputs: Receiver<Input>,
     queries: Receiver<LiveQuery>,
+    orders: Receiver<OrderQuery>,
 }
 
 enum Event {
     Input(Input),
     Query(LiveQuery),
+    Order(OrderQuery),
 }
 
 impl Signalling {
@@ -90,7 +98,7 @@ impl Signalling {
     /// If a socket cannot be watched.
     pub(crate) fn new(bridge: Bridge, ends: Ends, meters: BridgeMeters) -> io::Result<Self> {
         let listeners = ends.listeners.into_iter().map(Listener::new).collect::<io::Result<_>>()?;
-        let Ends { answers, events, inputs, queries, .. } = ends;
+        let Ends { answers, events, inputs, queries, orders, .. } = ends;
         Ok(Self {
             bridge,
             meters,
@@ -98,8 +106,10 @@ impl Signalling {
             inbox: Box::new(Inbox::new(limits::SIP_MESSAGE_BYTES)),
             storekeeper: ends.storekeeper,
             media: ends.media,
-            sources: Sources { answers, events, inputs, queries },
+            sources: Sources { answers, events, inputs, queries, orders },
             first: None,
+            ordered: BTreeMap::new(),
+            newest_order: 0,
             refused: VecDeque::new(),
             census: Instant::START,
             heard: None,
@@ -156,6 +166,19 @@ impl Signalling {
             Event::Input(input) => self.feed(input, now),
             // Whoever asked may have stopped waiting.
             Event::Query(query) => drop(query.reply.send(self.bridge.live(now))),
+            Event::Order(OrderQuery { mut order, reply }) => {
+                self.newest_order += 1;
+                order.request = self.newest_order;
+                self.ordered.insert(order.request, reply);
+                self.feed(Input::DialOut(Box::new(order)), now);
+            }
+        }
+    }
+
+    /// Tells whoever asked what became of their order. They may have stopped waiting.
+    fn placed(&mut self, placed: Placed) {
+        if let Some(reply) = self.ordered.remove(&placed.request) {
+            drop(reply.send(placed));
         }
     }
 
@@ -174,6 +197,7 @@ impl Signalling {
                     let taken = self.media.command(shard, command);
                     assert!(taken, "media threads live as long as the loop");
                 }
+                Output::Placed(placed) => self.placed(placed),
                 Output::Note(note) => self.note(&note),
                 Output::Drained => self.drained = true,
             }
@@ -283,7 +307,10 @@ impl Sources {
         if let Ok(input) = self.inputs.try_recv() {
             return Some(Event::Input(input));
         }
-        self.queries.try_recv().ok().map(Event::Query)
+        if let Ok(query) = self.queries.try_recv() {
+            return Some(Event::Query(query));
+        }
+        self.orders.try_recv().ok().map(Event::Order)
     }
 }
 
@@ -305,6 +332,7 @@ async fn happening(
         Some(event) = sources.events.recv() => Some(Event::Input(Input::Media(event))),
         Some(input) = sources.inputs.recv() => Some(Event::Input(input)),
         Some(query) = sources.queries.recv() => Some(Event::Query(query)),
+        Some(order) = sources.orders.recv() => Some(Event::Order(order)),
         () = tokio::time::sleep(pause) => None,
     }
 }

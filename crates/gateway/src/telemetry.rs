@@ -26,6 +26,8 @@ const TICK_BUCKETS: &[f64] =
     &[0.0001, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.04, 0.1, 0.2, 0.5, 1.0];
 /// From a commit on a fast disk to the storekeeper's patience.
 const STORE_BUCKETS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0];
+/// From an answering machine to the longest ringing.
+const RING_BUCKETS: &[f64] = &[0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 45.0, 60.0, 120.0, 180.0];
 const BATCH_BUCKETS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
 
 /// Every metric of one gateway.
@@ -48,6 +50,8 @@ impl Telemetry {
             ("tollgate_media_cut_overrun_seconds", TICK_BUCKETS),
             ("tollgate_bridge_cut_to_bye_seconds", TICK_BUCKETS),
             ("tollgate_bridge_answer_seconds", STORE_BUCKETS),
+            ("tollgate_bridge_dial_seconds", STORE_BUCKETS),
+            ("tollgate_bridge_reach_seconds", RING_BUCKETS),
             ("tollgate_store_request_seconds", STORE_BUCKETS),
             ("tollgate_store_batch_requests", BATCH_BUCKETS),
         ];
@@ -150,6 +154,14 @@ impl Telemetry {
             states: BTreeMap::new(),
             answer: self
                 .histogram("tollgate_bridge_answer_seconds", "From an INVITE to its 200 OK."),
+            dial: self.histogram(
+                "tollgate_bridge_dial_seconds",
+                "From an order to call somebody to the INVITE: policy, route and hold.",
+            ),
+            reach: self.histogram(
+                "tollgate_bridge_reach_seconds",
+                "From an order to call somebody to the 200 OK.",
+            ),
             overrun: self.histogram(
                 "tollgate_media_cut_overrun_seconds",
                 "From the end of paid time to the tick that cut the leg.",
@@ -318,6 +330,8 @@ pub(crate) struct BridgeMeters {
     /// By name of a state.
     states: BTreeMap<&'static str, Gauge>,
     answer: Histogram,
+    dial: Histogram,
+    reach: Histogram,
     overrun: Histogram,
     cut_to_bye: Histogram,
     began: Counter,
@@ -340,6 +354,13 @@ impl BridgeMeters {
             Note::Sip(counted) => self.sip(*counted),
             Note::CallBegan { call: _ } => self.began.increment(1),
             Note::Answered { after } => self.answer.record(*after),
+            Note::Dialled { after } => self.dial.record(*after),
+            Note::Reached { after } => self.reach.record(*after),
+            Note::DialOut { outcome } => self.labelled(
+                "tollgate_bridge_dial_outs_total",
+                "Calls of ours that are over or were refused, by outcome.",
+                ("outcome", (*outcome).into()),
+            ),
             Note::Seated { number_type, charged } => self.seated(*number_type, *charged),
             Note::Refused(refusal) => self.labelled(
                 "tollgate_bridge_refusals_total",
@@ -404,12 +425,14 @@ impl BridgeMeters {
         self.overflow.increment(1);
     }
 
-    fn seated(&mut self, number_type: NumberType, charged: bool) {
+    fn seated(&mut self, number_type: Option<NumberType>, charged: bool) {
         let label = match (number_type, charged) {
-            (NumberType::Toll, false) => "toll_included",
-            (NumberType::Toll, true) => "toll_charged",
-            (NumberType::TollFree, false) => "toll_free_included",
-            (NumberType::TollFree, true) => "toll_free_charged",
+            (None, false) => "dial_out_included",
+            (None, true) => "dial_out_charged",
+            (Some(NumberType::Toll), false) => "toll_included",
+            (Some(NumberType::Toll), true) => "toll_charged",
+            (Some(NumberType::TollFree), false) => "toll_free_included",
+            (Some(NumberType::TollFree), true) => "toll_free_charged",
         };
         self.labelled(
             "tollgate_bridge_seated_total",

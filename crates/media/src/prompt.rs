@@ -23,6 +23,8 @@ pub enum Prompt {
     UnknownConferenceId,
     /// "Please check the conference ID and call again. Goodbye."
     TooManyTries,
+    /// "You are invited to a meeting. To join, press 1." Said to those whom we call.
+    PressOne,
     /// "You are now joining the meeting."
     Joining,
     /// "You are the first participant."
@@ -51,11 +53,12 @@ pub enum Prompt {
 
 impl Prompt {
     /// Every prompt.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Welcome,
         Self::EnterConferenceId,
         Self::UnknownConferenceId,
         Self::TooManyTries,
+        Self::PressOne,
         Self::Joining,
         Self::FirstParticipant,
         Self::EntryTone,
@@ -78,6 +81,7 @@ impl Prompt {
             Self::EnterConferenceId => "enter-conference-id",
             Self::UnknownConferenceId => "unknown-conference-id",
             Self::TooManyTries => "too-many-tries",
+            Self::PressOne => "press-one",
             Self::Joining => "joining",
             Self::FirstParticipant => "first-participant",
             Self::EntryTone => "entry-tone",

@@ -1,6 +1,7 @@
 //! The words of the house: identifiers, numbers, money, time and records. No behaviour lives here
 //! beyond what makes a value valid; no I/O, no clock, no generator.
 
+pub mod dial_out;
 pub mod id;
 pub mod limits;
 pub mod money;
@@ -10,6 +11,7 @@ pub mod prefix;
 pub mod record;
 pub mod time;
 
+pub use dial_out::{DialOutRules, ListedCall, MeetingDialOut};
 pub use id::{AccountId, CallId, HoldId, MeetingId, NumberId, OrganizationId, TrunkId, UserId};
 pub use money::{Currency, Money, MoneyError, Rate, RateVersion, SecondsRule};
 pub use number::{Did, E164, LocalNumber, NumberError, Pin};

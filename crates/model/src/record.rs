@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::dial_out::{DialOutRules, MeetingDialOut};
 use crate::{
     AccountId, CallId, Currency, Did, E164, IpPrefix, MeetingId, Money, NumberId, OrganizationId,
     Outbound, Pin, Rate, RateVersion, TrunkId, UnixTime, UserId,
@@ -34,6 +35,8 @@ pub struct Organization {
     pub name: String,
     /// The one currency of its account.
     pub currency: Currency,
+    /// How its meetings call people.
+    pub dial_out: DialOutRules,
     /// Whether pay-per-minute organizers need [`Licence::Credits`] too (domain.md §2; default no).
     pub payg_needs_credits_licence: bool,
 }
@@ -110,6 +113,8 @@ pub struct Meeting {
     pub participants_max: u32,
     /// Whether entry and exit are announced by tones.
     pub announce: bool,
+    /// Whom it calls, and how.
+    pub dial_out: MeetingDialOut,
 }
 
 /// One price of dial-in: longest number prefix wins, then longest caller prefix (domain.md §5).

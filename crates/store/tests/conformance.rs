@@ -407,6 +407,7 @@ fn world_of_acme() -> Provision {
         conference_id: model::Pin::parse("123456789").unwrap(),
         participants_max: 50,
         announce: true,
+        dial_out: model::MeetingDialOut::default(),
     };
     let number = ServiceNumber {
         id: model::NumberId::from_name("+390116543210"),

@@ -85,6 +85,10 @@ impl Admitting {
                 _,
             )
             | Signal::Cancelled
+            | Signal::Progress { .. }
+            | Signal::Accepted(_)
+            | Signal::Failed(_)
+            | Signal::Withdrawn(_)
             | Signal::Digit(_)
             | Signal::Played(_)
             | Signal::Cut { .. }

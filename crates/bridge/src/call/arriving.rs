@@ -58,7 +58,7 @@ pub(crate) fn admit(
     let (Admitted { seat, rule }, price) = licensed(host, &number, has_place, file, turn)?;
     file.because(format!("allowed: {rule}; organizer {}", host.organizer.name));
     if let (Seat::Credits(_), Some(price)) = (seat, price) {
-        file.because(priced(&price));
+        file.because(price.to_string());
     }
     Ok((seat, price))
 }
@@ -132,7 +132,7 @@ fn own_toll_free(
         match licensed(host, number, true, file, turn) {
             Ok((Admitted { rule, .. }, Some(price))) => {
                 file.because(format!("allowed: {rule}; the number is the organization's own"));
-                file.because(priced(&price));
+                file.because(price.to_string());
                 file.price = Some(price);
                 let class = Class::TollFree;
                 let terms = Terms { account: owner.account(), rate: price.rate, class };
@@ -156,17 +156,4 @@ fn describe(number: &ServiceNumber) -> String {
         (None, None) => "shared",
     };
     format!("dialled a {kind} number, {whose}")
-}
-
-fn priced(price: &Price) -> String {
-    let rate = &price.rate;
-    format!(
-        "rate {:016x}: {} {} a minute, fee {}, increments {}/{} s",
-        rate.version.0,
-        rate.per_minute,
-        price.currency,
-        rate.fee,
-        rate.initial_secs,
-        rate.subsequent_secs
-    )
 }

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use credits::{OpenLeg, Terms};
 use model::record::{Capability, Cdr, ServiceNumber, Trunk};
-use model::{CallId, Did, Instant, Money, Now};
+use model::{CallId, Did, E164, Instant, Money, Now};
 
 use crate::directory::{Hosted, Price};
 use crate::ending::Cause;
+use crate::outbound::Denied;
 use crate::ports::Port;
 
 /// Who pays, as far as it is decided.
@@ -22,6 +23,23 @@ pub(crate) enum Payer {
     Credits(Terms),
 }
 
+/// What is known of a call that we place.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    /// The order that it is part of, and its place there.
+    pub(crate) order: (u64, usize),
+    /// Whom it calls.
+    pub(crate) number: E164,
+    /// Whether the called person is to press 1.
+    pub(crate) press_one: bool,
+    /// How long it may ring, whatever number of trunks are tried.
+    pub(crate) ring: Duration,
+    /// Whether it counts among the calls of its trunk.
+    pub(crate) counted: bool,
+    /// What it was refused for, if it was; told to whoever asked for it.
+    pub(crate) denied: Option<Denied>,
+}
+
 /// A call's file.
 #[derive(Debug)]
 pub(crate) struct File {
@@ -33,14 +51,17 @@ pub(crate) struct File {
     pub(crate) number: Option<Arc<ServiceNumber>>,
     /// Language of the prompts.
     pub(crate) language: u8,
+    /// When the INVITE came, or a call of ours was asked for.
     pub(crate) invited: Now,
-    /// When the 200 OK left.
+    /// When the 200 OK left, or came.
     pub(crate) answered: Option<Now>,
     pub(crate) port: Option<Port>,
     /// Whether the media plane knows the leg.
     pub(crate) open: bool,
     /// The meeting in which it has a place.
     pub(crate) host: Option<Arc<Hosted>>,
+    /// Stands if the call is ours.
+    pub(crate) outgoing: Option<Outgoing>,
     pub(crate) payer: Payer,
     /// Whether a hold was asked for, so that it must be given back at once.
     pub(crate) held: bool,
@@ -74,6 +95,14 @@ impl File {
         match self.payer {
             Payer::Credits(_) => connected.min(Duration::from_secs(self.funded_secs.into())),
             Payer::Nobody | Payer::Included => connected,
+        }
+    }
+
+    /// Returns the cause of a BYE that came.
+    pub(crate) const fn hung_up(&self, q850: Option<u8>) -> Cause {
+        match self.outgoing {
+            Some(_) => Cause::CalleeHungUp(q850),
+            None => Cause::CallerHungUp(q850),
         }
     }
 
@@ -116,7 +145,7 @@ impl File {
             fee: Money::ZERO,
             charge: Money::ZERO,
             currency: self.price.map(|price| price.currency),
-            ending: cause.ending(&self.trunk, self.answered.is_some()),
+            ending: cause.ending(&self.trunk.refusal_codes, self.answered.is_some()),
             reasons: self.reasons.clone(),
         };
         match self.payer {

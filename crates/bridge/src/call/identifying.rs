@@ -138,6 +138,10 @@ impl Identifying {
                 _,
             )
             | Signal::Cancelled
+            | Signal::Progress { .. }
+            | Signal::Accepted(_)
+            | Signal::Failed(_)
+            | Signal::Withdrawn(_)
             | Signal::Played(_)
             | Signal::Closed(_)
             | Signal::Standing

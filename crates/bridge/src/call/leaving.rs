@@ -53,23 +53,36 @@ pub(crate) struct Leaving {
 pub(crate) enum Wire {
     /// By BYE.
     Bye,
+    /// By CANCEL, or by whatever ends a call of ours that has no answer yet.
+    Abandon,
     /// It knows, or is gone.
     Told,
 }
 
-/// Refuses an INVITE by code.
+/// Refuses an INVITE by code, or gives up a call of ours.
 pub(crate) fn refuse(refusal: Refusal, file: &mut File, turn: &mut Turn<'_>) -> State {
     turn.note(Note::Refused(refusal));
     file.because(format!("refused: {}", refusal.label()));
+    if let Some(outgoing) = &mut file.outgoing {
+        outgoing.denied = Some(refusal.into());
+    }
     turn_away(Cause::Refused(refusal), file, turn)
 }
 
 /// Ends an unanswered call of our own accord.
 pub(crate) fn turn_away(cause: Cause, file: &mut File, turn: &mut Turn<'_>) -> State {
+    if file.outgoing.is_some() {
+        return end(cause, turn.now.mono, Wire::Abandon, file, turn);
+    }
     let row = match cause {
         Cause::Refused(refusal) => Some(refusal.row()),
         Cause::Drained => Some(Refusal::Draining.row()),
         Cause::CallerHungUp(_)
+        | Cause::CalleeHungUp(_)
+        | Cause::Unreached(..)
+        | Cause::NotConfirmed
+        | Cause::JoinedElsewhere
+        | Cause::MeetingOver
         | Cause::Cancelled
         | Cause::CreditExhausted
         | Cause::StoreLost
@@ -84,7 +97,7 @@ pub(crate) fn turn_away(cause: Cause, file: &mut File, turn: &mut Turn<'_>) -> S
     let wait = wait + turn.draw() % (wait / 2).max(1);
     turn.sip(sip::Command::Refuse {
         call: file.call,
-        status: cause.status(&file.trunk),
+        status: cause.status(&file.trunk.refusal_codes),
         q850: Some(row.map_or(cause.q850(), |row| row.q850)),
         retry_after_secs: row.filter(|row| row.retry_after).map(|_| wait),
     });
@@ -99,8 +112,11 @@ pub(crate) fn end(
     file: &mut File,
     turn: &mut Turn<'_>,
 ) -> State {
-    if wire == Wire::Bye {
-        turn.sip(sip::Command::Bye { call: file.call, q850: cause.q850() });
+    let (call, q850) = (file.call, cause.q850());
+    match wire {
+        Wire::Bye => turn.sip(sip::Command::Bye { call, q850 }),
+        Wire::Abandon => turn.sip(sip::Command::Abandon { call, q850: Some(q850) }),
+        Wire::Told => {}
     }
     let media = close_media(file, turn);
     let book = Book::Asked(settle(cause, Some(until), file, turn));
@@ -130,6 +146,10 @@ impl Leaving {
             | Signal::Cancelled
             | Signal::Confirmed(_)
             | Signal::Offered(_)
+            | Signal::Progress { .. }
+            | Signal::Accepted(_)
+            | Signal::Failed(_)
+            | Signal::Withdrawn(_)
             | Signal::Alive
             | Signal::Unproven
             | Signal::HungUp(_)
@@ -248,6 +268,9 @@ fn settle(cause: Cause, until: Option<Instant>, file: &mut File, turn: &mut Turn
         "a call ended"
     );
     turn.note(Note::CallEnded { call: file.call, label: cause.label(), connected });
+    if file.outgoing.is_some() {
+        turn.note(Note::DialOut { outcome: cause.label() });
+    }
     if until.is_none() {
         (cdr.charge, cdr.fee, cdr.billed_secs) = (Money::ZERO, Money::ZERO, 0);
     }

@@ -21,7 +21,7 @@ use crate::turn::Turn;
 pub(crate) struct Prepared {
     session: u64,
     body: Bytes,
-    /// `None` when the INVITE had no offer: the body is ours, the answer comes with the ACK.
+    /// `None` while the body is our offer and nothing has answered it.
     flow: Option<Flow>,
 }
 
@@ -77,6 +77,64 @@ impl Prepared {
                 Ok(Self { session, body, flow: Some(flow) })
             }
         }
+    }
+
+    /// Makes our offer for a call that we place.
+    pub(crate) fn offer(port: Port, trunk: &Trunk, session: u64) -> Self {
+        let body = sdp::offer(&local(port, trunk, (session, 1)));
+        Self { session, body, flow: None }
+    }
+
+    /// Returns our SDP.
+    pub(crate) fn body(&self) -> Bytes {
+        self.body.clone()
+    }
+
+    /// Takes SDP that came before the answer to a call of ours: the media path opens, so that
+    /// address translators and session borders let it through. Nobody hears it (the leg is in no
+    /// room). What cannot be used is left for the answer to say.
+    pub(crate) fn early(&mut self, answer: &Bytes, file: &mut File, turn: &mut Turn<'_>) {
+        if let Ok(flow) = self.reads(answer, file) {
+            self.flow = Some(flow.clone());
+            agree(flow, file, turn);
+        }
+    }
+
+    /// Takes the answer to a call of ours, which is acknowledged already. Without SDP what came
+    /// before it counts.
+    ///
+    /// # Errors
+    /// The refusal of an answer that cannot be used; the call is then ended.
+    pub(crate) fn connect(
+        self,
+        answer: Option<&Bytes>,
+        silence: Option<Silence>,
+        file: &mut File,
+        turn: &mut Turn<'_>,
+    ) -> Result<Line, Refusal> {
+        let flow = match answer {
+            Some(answer) => self.reads(answer, file)?,
+            None => self.flow.ok_or(Refusal::MalformedSdp)?,
+        };
+        let mut line = Line {
+            session: self.session,
+            version: 1,
+            exchange: Exchange::Done,
+            acknowledged: true,
+            heard: false,
+            held: false,
+            pulse: Pulse::start(turn.now.mono),
+        };
+        if let Some(silence) = silence {
+            line.pulse.media(silence, turn.now.mono);
+        }
+        line.agree(flow, file, turn);
+        Ok(line)
+    }
+
+    fn reads(&self, answer: &Bytes, file: &File) -> Result<Flow, Refusal> {
+        let port = file.port.ok_or(Refusal::MediaUnacceptable)?;
+        sdp::accept(answer, &local(port, &file.trunk, (self.session, 1))).map_err(refused)
     }
 
     /// Answers the call: 200 OK leaves, and a packet every ptime from the next tick on.
@@ -213,15 +271,20 @@ impl Line {
     fn agree(&mut self, flow: Flow, file: &mut File, turn: &mut Turn<'_>) {
         self.exchange = Exchange::Done;
         self.held = flow.held;
-        let call = file.call;
-        if file.open {
-            return turn.media(media::Command::Update { call, flow });
-        }
-        let Some(port) = file.port else { return };
-        file.open = true;
-        let (language, ssrc) = (file.language, turn.draw());
-        turn.media(media::Command::Open { call, port: port.id, flow, language, ssrc });
+        agree(flow, file, turn);
     }
+}
+
+/// Opens the leg's media, or changes it.
+fn agree(flow: Flow, file: &mut File, turn: &mut Turn<'_>) {
+    let call = file.call;
+    if file.open {
+        return turn.media(media::Command::Update { call, flow });
+    }
+    let Some(port) = file.port else { return };
+    file.open = true;
+    let (language, ssrc) = (file.language, turn.draw());
+    turn.media(media::Command::Open { call, port: port.id, flow, language, ssrc });
 }
 
 /// Returns the named no for an SDP error.

@@ -91,6 +91,10 @@ impl Parting {
             )
             | Signal::Cancelled
             | Signal::Unproven
+            | Signal::Progress { .. }
+            | Signal::Accepted(_)
+            | Signal::Failed(_)
+            | Signal::Withdrawn(_)
             | Signal::Digit(_)
             | Signal::Played(_)
             | Signal::Wake

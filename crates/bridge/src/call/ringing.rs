@@ -63,6 +63,10 @@ impl Ringing {
             | Signal::Wake
             | Signal::Confirmed(_)
             | Signal::Offered(_)
+            | Signal::Progress { .. }
+            | Signal::Accepted(_)
+            | Signal::Failed(_)
+            | Signal::Withdrawn(_)
             | Signal::Alive
             | Signal::Unproven
             | Signal::Digit(_)
@@ -123,12 +127,14 @@ pub(crate) fn funded(outcome: &StoreOutcome, terms: &Terms) -> Result<u32, Refus
     }
 }
 
-/// Has the book note the answer, with the dialog and the CDR as they are.
+/// Has the book note the answer, with the dialog and the CDR as they are. That of a call of ours is
+/// noted at once: until then the book has no dialog that it could be ended by after a crash.
 pub(crate) fn note_answered(file: &File, turn: &mut Turn<'_>) {
     let leg = file.leg(&turn.settings.epoch, file.terms().cloned(), turn.now);
     let command = Command::Answered { leg: Box::new(leg) };
     let patience = turn.now.mono + model::limits::SIP_GIVE_UP;
-    turn.ask((file.call, Errand::Answered), command, Some(patience));
+    let may_wait = file.outgoing.is_none();
+    turn.ask_when((file.call, Errand::Answered), command, Some(patience), may_wait);
 }
 
 /// Has the book keep a row of an answered leg without a hold, so that a crash can still end it.

@@ -50,10 +50,8 @@ impl Seated {
         turn: &mut Turn<'_>,
     ) -> State {
         let mut seated = Self { line, meter, place: Place::Outside(greeting) };
-        if let Some(number) = &file.number {
-            let number_type = number.number_type;
-            turn.note(Note::Seated { number_type, charged: seated.meter.is_some() });
-        }
+        let number_type = file.number.as_ref().map(|number| number.number_type);
+        turn.note(Note::Seated { number_type, charged: seated.meter.is_some() });
         seated.enter(file, turn);
         State::Seated(Box::new(seated))
     }
@@ -93,7 +91,7 @@ impl Seated {
             Signal::Tone(tone) => self.tone(tone, file, turn),
             Signal::Digit(_) => turn.note(Note::Digit),
             Signal::HungUp(q850) => {
-                return leaving::end(Cause::CallerHungUp(q850), now, Wire::Told, file, turn);
+                return leaving::end(file.hung_up(q850), now, Wire::Told, file, turn);
             }
             Signal::Lost(loss) => return lost(&self.line, loss, file, turn),
             Signal::HangUp => {
@@ -107,6 +105,10 @@ impl Seated {
                 _,
             )
             | Signal::Cancelled
+            | Signal::Progress { .. }
+            | Signal::Accepted(_)
+            | Signal::Failed(_)
+            | Signal::Withdrawn(_)
             | Signal::Played(_)
             | Signal::Closed(_) => {}
         }

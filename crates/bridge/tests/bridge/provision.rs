@@ -46,6 +46,7 @@ pub(crate) fn organization() -> Organization {
         id: OrganizationId::from_name("acme"),
         name: "acme".into(),
         currency: Currency::parse("EUR").unwrap(),
+        dial_out: model::DialOutRules::default(),
         payg_needs_credits_licence: false,
     }
 }
@@ -58,6 +59,7 @@ pub(crate) fn standard() -> Provision {
         conference_id: Pin::parse(ID).unwrap(),
         participants_max: 3,
         announce: true,
+        dial_out: model::MeetingDialOut::default(),
     };
     let bound = Some(meeting.id);
     Provision {

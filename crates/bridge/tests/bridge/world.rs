@@ -6,7 +6,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bridge::{Bridge, Directory, Input, Note, Output, Settings, StoreOutcome, StoreRequest};
+use bridge::{
+    Bridge, Directory, Input, Note, Output, Placed, Settings, StoreOutcome, StoreRequest,
+};
 use credits::{Book, Command, Epoch};
 use media::{LegStats, LibraryBuilder, PortId, Prompt, Silence};
 use model::record::{Cdr, Provision, Trunk};
@@ -36,6 +38,7 @@ pub(crate) struct World {
     pub(crate) sent: VecDeque<String>,
     pub(crate) media: Vec<media::Command>,
     pub(crate) notes: Vec<Note>,
+    pub(crate) placed: Vec<Placed>,
     pub(crate) drained: bool,
     pub(crate) asked: usize,
     ports: BTreeMap<CallId, PortId>,
@@ -79,6 +82,7 @@ impl World {
             sent: VecDeque::new(),
             media: Vec::new(),
             notes: Vec::new(),
+            placed: Vec::new(),
             drained: false,
             asked: 0,
             ports: BTreeMap::new(),
@@ -293,6 +297,7 @@ impl World {
                 }
                 Output::Store(request) => self.ask(request),
                 Output::Media { shard: _, command } => self.command(command),
+                Output::Placed(placed) => self.placed.push(placed),
                 Output::Note(note) => self.notes.push(note),
                 Output::Connection { .. } | Output::Lookup { .. } => panic!("it is all UDP"),
                 Output::Drained => self.drained = true,

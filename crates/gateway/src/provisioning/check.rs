@@ -93,7 +93,8 @@ impl<'a> Reading<'a> {
             self.problem("organization.currency", &shape.currency, message);
         }
         let payg_needs_credits_licence = shape.payg_needs_credits_licence;
-        Some(Organization { id, name, currency, payg_needs_credits_licence })
+        let dial_out = model::DialOutRules::default();
+        Some(Organization { id, name, currency, dial_out, payg_needs_credits_licence })
     }
 
     fn users(&mut self, shapes: &[shape::User]) -> Vec<User> {

@@ -52,6 +52,7 @@ impl Reading<'_> {
                         conference_id,
                         participants_max,
                         announce: shape.announce,
+                        dial_out: model::MeetingDialOut::default(),
                     });
                 }
             }

@@ -23,6 +23,7 @@ pub(super) const fn wav(prompt: Prompt) -> &'static [u8] {
         Prompt::EnterConferenceId => recording!("enter-conference-id"),
         Prompt::UnknownConferenceId => recording!("unknown-conference-id"),
         Prompt::TooManyTries => recording!("too-many-tries"),
+        Prompt::PressOne => recording!("press-one"),
         Prompt::Joining => recording!("joining"),
         Prompt::FirstParticipant => recording!("first-participant"),
         Prompt::EntryTone => recording!("entry-tone"),

@@ -149,6 +149,7 @@ fn organization(row: &mut Fields) -> Result<Organization, Error> {
         id: row.parse()?,
         name: row.text()?,
         currency: currency(row)?,
+        dial_out: model::DialOutRules::default(),
         payg_needs_credits_licence: row.flag()?,
     })
 }
@@ -187,6 +188,7 @@ fn meeting(row: &mut Fields) -> Result<Meeting, Error> {
         conference_id: Pin::parse(&row.text()?).map_err(|_| corrupt("a conference ID"))?,
         participants_max: row.int()?,
         announce: row.flag()?,
+        dial_out: model::MeetingDialOut::default(),
     })
 }
 

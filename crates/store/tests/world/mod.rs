@@ -38,6 +38,7 @@ pub(crate) fn organization(name: &str) -> Organization {
         id: OrganizationId::from_name(name),
         name: name.to_owned(),
         currency: Currency::parse("EUR").unwrap(),
+        dial_out: model::DialOutRules::default(),
         payg_needs_credits_licence: false,
     }
 }

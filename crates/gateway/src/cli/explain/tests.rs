@@ -64,6 +64,7 @@ async fn answered(credit: &str) -> Store {
         id: OrganizationId::from_name("acme"),
         name: "acme".to_owned(),
         currency: Currency::parse("USD").unwrap(),
+        dial_out: model::DialOutRules::default(),
         payg_needs_credits_licence: false,
     };
     let provision = Provision { organizations: vec![organization], ..Provision::default() };

@@ -1,0 +1,202 @@
+//! The INVITE of a call of ours has left: one trunk after the other is tried, for as long as it may
+//! ring. Nothing that comes before the answer is heard by anybody, or costs anything.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytes::Bytes;
+use media::Silence;
+use model::Instant;
+
+use crate::call::confirming::Confirming;
+use crate::call::file::File;
+use crate::call::leaving::{self, Wire};
+use crate::call::line::Prepared;
+use crate::call::reserving::withdraw;
+use crate::call::ringing::note_answered;
+use crate::call::seated::{Seated, WELCOME};
+use crate::call::{Signal, State};
+use crate::desk::Errand;
+use crate::ending::{Cause, Unreached};
+use crate::meter::Meter;
+use crate::output::Note;
+use crate::routing::{self, Route};
+use crate::turn::Turn;
+
+/// Hops of our INVITEs (RFC 3261 §8.1.1.6).
+const MAX_FORWARDS: u8 = 70;
+/// No answer from the user (ITU-T Q.850), when it has rung for long enough.
+const NO_ANSWER: (u16, u8) = (408, 19);
+/// No route to the destination (ITU-T Q.850), when every trunk was passed over.
+const NO_ROUTE: (u16, u8) = (503, 3);
+
+/// A call that may be ringing.
+#[derive(Debug)]
+pub(crate) struct Dialing {
+    offer: Prepared,
+    /// The trunks to try after this one.
+    routes: VecDeque<Route>,
+    /// Whether packets came, as media last told.
+    silence: Option<Silence>,
+    give_up: Instant,
+}
+
+impl Dialing {
+    /// Tries the first trunk.
+    pub(crate) fn begin(
+        offer: Prepared,
+        routes: VecDeque<Route>,
+        file: &mut File,
+        turn: &mut Turn<'_>,
+    ) -> State {
+        turn.note(Note::Dialled { after: turn.now.mono.since(file.invited.mono) });
+        let ring = file.outgoing.as_ref().map_or(Duration::ZERO, |outgoing| outgoing.ring);
+        let give_up = turn.now.mono + ring;
+        let none = Cause::Unreached(Unreached::Failed, NO_ROUTE.0, NO_ROUTE.1);
+        next((offer, routes, give_up), none, file, turn)
+    }
+
+    pub(crate) fn step(mut self, signal: Signal, file: &mut File, turn: &mut Turn<'_>) -> State {
+        match signal {
+            Signal::Accepted(answer) => return self.accepted(answer.as_ref(), file, turn),
+            Signal::Failed(failure) => return self.failed(&failure, file, turn),
+            Signal::Progress { status, body } => {
+                self.progress(status, body.as_ref(), file, turn);
+            }
+            Signal::Wake if self.give_up <= turn.now.mono => {
+                let cause = Cause::Unreached(Unreached::NoAnswer, NO_ANSWER.0, NO_ANSWER.1);
+                return leaving::end(cause, turn.now.mono, Wire::Abandon, file, turn);
+            }
+            Signal::Withdrawn(why) => return withdraw(why, Wire::Abandon, file, turn),
+            Signal::HangUp => return leaving::turn_away(Cause::OperatorHungUp, file, turn),
+            Signal::CloseDown(_) => return leaving::turn_away(Cause::Drained, file, turn),
+            Signal::HungUp(_) | Signal::Lost(_) => {
+                return leaving::end(Cause::PeerGone, turn.now.mono, Wire::Told, file, turn);
+            }
+            Signal::Life(silence) => self.silence = Some(silence),
+            Signal::Stored(
+                Errand::Open
+                | Errand::Place
+                | Errand::Answered
+                | Errand::Roll
+                | Errand::End
+                | Errand::Inquire,
+                _,
+            )
+            | Signal::Wake
+            | Signal::Cancelled
+            | Signal::Confirmed(_)
+            | Signal::Offered(_)
+            | Signal::Alive
+            | Signal::Unproven
+            | Signal::Digit(_)
+            | Signal::Played(_)
+            | Signal::Heard(_)
+            | Signal::Cut { .. }
+            | Signal::Closed(_)
+            | Signal::Standing
+            | Signal::Tone(_) => {}
+        }
+        State::Dialing(Box::new(self))
+    }
+
+    pub(crate) const fn due(&self) -> Instant {
+        self.give_up
+    }
+
+    /// It rings, or the network says something meanwhile.
+    fn progress(
+        &mut self,
+        status: u16,
+        body: Option<&Bytes>,
+        file: &mut File,
+        turn: &mut Turn<'_>,
+    ) {
+        if let Some(body) = body.filter(|_| status > 100) {
+            self.offer.early(body, file, turn);
+        }
+    }
+
+    /// The 200 OK came: from here on the time counts.
+    fn accepted(self, answer: Option<&Bytes>, file: &mut File, turn: &mut Turn<'_>) -> State {
+        let now = turn.now;
+        file.answered = Some(now);
+        file.because(format!("answered by trunk {}", file.trunk.name));
+        turn.note(Note::Reached { after: now.mono.since(file.invited.mono) });
+        let connected = self.offer.connect(answer, self.silence, file, turn);
+        let meter = Meter::start(file, turn);
+        note_answered(file, turn);
+        match connected {
+            Err(refusal) => leaving::end(Cause::Refused(refusal), now.mono, Wire::Bye, file, turn),
+            Ok(line) if file.outgoing.as_ref().is_some_and(|outgoing| outgoing.press_one) => {
+                Confirming::begin(line, meter, file, turn)
+            }
+            Ok(line) => Seated::sit(line, Some(meter), &WELCOME, file, turn),
+        }
+    }
+
+    /// This trunk could not: the next one is tried if the failure was the trunk's.
+    fn failed(self, failure: &sip::Failure, file: &mut File, turn: &mut Turn<'_>) -> State {
+        let named = failure.q850.map_or_else(String::new, |cause| format!(", cause {cause}"));
+        let said = if failure.answered { "answered" } else { "never answered:" };
+        file.because(format!("trunk {} {said} {}{named}", file.trunk.name, failure.status));
+        turn.health.failed(file.trunk.id, failure, turn.now.mono);
+        let why = Unreached::of(failure);
+        let cause = Cause::Unreached(why, failure.status, failure.q850.unwrap_or(why.q850()));
+        // Once the media path is open it has rung; a trunk that said so is never left.
+        if !routing::moves_on(failure, &file.trunk) || file.open {
+            return leaving::end(cause, turn.now.mono, Wire::Told, file, turn);
+        }
+        next((self.offer, self.routes, self.give_up), cause, file, turn)
+    }
+}
+
+/// Tries the next trunk that takes the call; without one the call ends for the reason given.
+fn next(
+    (offer, mut routes, give_up): (Prepared, VecDeque<Route>, Instant),
+    last: Cause,
+    file: &mut File,
+    turn: &mut Turn<'_>,
+) -> State {
+    leave(file, turn);
+    while let Some(route) = routes.pop_front() {
+        let Some(outbound) = &route.trunk.outbound else { continue };
+        if let Err(why) = turn.health.carries(&route.trunk, outbound, turn.now.mono) {
+            file.because(format!("trunk {} passed over: it {}", route.trunk.name, why.words()));
+            continue;
+        }
+        file.because(format!("dialled by trunk {}", route.trunk.name));
+        turn.health.began(&route.trunk, turn.now.mono);
+        if let Some(outgoing) = &mut file.outgoing {
+            outgoing.counted = true;
+        }
+        turn.sip(sip::Command::Dial(Box::new(dial(&route, &offer, file))));
+        file.caller = Some(route.shown);
+        file.trunk = route.trunk;
+        let dialing = Dialing { offer, routes, silence: None, give_up };
+        return State::Dialing(Box::new(dialing));
+    }
+    leaving::end(last, turn.now.mono, Wire::Told, file, turn)
+}
+
+/// The trunk that was tried has one call less.
+fn leave(file: &mut File, turn: &mut Turn<'_>) {
+    if let Some(outgoing) = file.outgoing.as_mut().filter(|outgoing| outgoing.counted) {
+        outgoing.counted = false;
+        turn.health.ended(file.trunk.id);
+    }
+}
+
+fn dial(route: &Route, offer: &Prepared, file: &File) -> sip::Dial {
+    sip::Dial {
+        call: file.call,
+        trunk: route.trunk.id,
+        called: route.called.clone(),
+        caller: route.caller.clone(),
+        name: None,
+        withheld: route.withheld,
+        offer: offer.body(),
+        max_forwards: MAX_FORWARDS,
+        patience: routing::PATIENCE,
+    }
+}
