@@ -4,7 +4,9 @@ mod apply;
 mod calls;
 mod check;
 mod credits;
+mod dial;
 mod explain;
+mod gateway;
 mod place;
 mod serve;
 pub(crate) mod shown;
@@ -44,6 +46,7 @@ enum Command {
     Apply(apply::Args),
     Credits(credits::Args),
     Calls(calls::Args),
+    Dial(dial::Args),
     Explain(explain::Args),
     Demo(demo::Args),
 }
@@ -59,6 +62,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Apply(args) => wait(apply::run(args, &mut io::stdout())),
         Command::Credits(args) => wait(credits::run(args, &mut io::stdout())),
         Command::Calls(args) => wait(calls::run(args, &mut io::stdout())),
+        Command::Dial(args) => wait(dial::run(args, &mut io::stdout())),
         Command::Explain(args) => wait(explain::run(args, &mut io::stdout())),
         Command::Demo(args) => demo::run(&args),
     };

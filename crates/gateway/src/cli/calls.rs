@@ -1,27 +1,16 @@
 //! `tollgate calls`: what is live, and what is over.
 
 use std::io::Write;
-use std::net::SocketAddr;
-use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result};
 use model::UnixTime;
 use model::record::Cdr;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::time::timeout;
 
+use super::gateway::Gateway;
 use super::place::Place;
 use super::shown::{View, iso, number_type, payer, seconds};
 use super::table::Table;
-use api::Token;
-
-/// How long the gateway may take to answer.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Largest answer read, bytes: 20 000 calls of some 400 bytes, and room to spare.
-const ANSWER_BYTES: u64 = 32 * 1024 * 1024;
 
 /// Lists live calls, or the records of those that are over
 #[derive(Debug, clap::Args)]
@@ -64,51 +53,14 @@ enum Verb {
 pub(crate) async fn run(args: Args, out: &mut impl Write) -> Result<()> {
     match args.verb {
         Verb::Live { json } => {
-            let http = args.place.config()?.http;
-            let Some(token) = http.token else {
-                bail!(
-                    "the gateway's API is off: set http.token or http.token_file in its file, or \
-                     TOLLGATE_HTTP_TOKEN for it and for this command"
-                );
-            };
-            live(&ask(http.bind, &token).await?, json, out)
+            let gateway = Gateway::of(&args.place)?;
+            live(&gateway.ask("GET", "/v1/calls", None).await?, json, out)
         }
         Verb::Cdr { last, full, csv, json } => {
             let cdrs = args.place.open().await?.cdrs(last).await?;
             over(&cdrs, View::of(full), (csv, json), out)
         }
     }
-}
-
-/// Asks a running gateway for its live calls.
-async fn ask(gateway: SocketAddr, token: &Token) -> Result<Value> {
-    let asked = timeout(PATIENCE, exchange(gateway, token)).await;
-    let answer = asked
-        .map_err(|_| anyhow!("no answer within {} s", PATIENCE.as_secs()))
-        .and_then(|answered| answered.map_err(Into::into))
-        .with_context(|| format!("cannot reach the gateway at {gateway}; is it running?"))?;
-    let (head, body) = answer.split_once("\r\n\r\n").context("not an HTTP answer")?;
-    let status = head.split(' ').nth(1).unwrap_or_default();
-    let body: Value = serde_json::from_str(body)
-        .with_context(|| format!("{gateway} answered {status} without JSON; is it Tollgate?"))?;
-    if status != "200" {
-        let said = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-        bail!("the gateway answered {status}: {}; {}", said("error"), said("hint"));
-    }
-    Ok(body)
-}
-
-/// One request of HTTP/1.0, so that the answer is neither chunked nor followed by another.
-async fn exchange(gateway: SocketAddr, token: &Token) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect(gateway).await?;
-    let token = token.reveal();
-    let request = format!(
-        "GET /v1/calls HTTP/1.0\r\nHost: {gateway}\r\nAuthorization: Bearer {token}\r\n\r\n"
-    );
-    stream.write_all(request.as_bytes()).await?;
-    let mut answer = String::new();
-    stream.take(ANSWER_BYTES).read_to_string(&mut answer).await?;
-    Ok(answer)
 }
 
 /// What the API shows of a call, in the order of the columns.
@@ -256,8 +208,6 @@ pub(super) fn ended(answered: UnixTime, connected_micros: u64) -> UnixTime {
 
 #[cfg(test)]
 mod tests {
-    use tokio::net::TcpListener;
-
     use super::*;
 
     fn shown(calls: &Value) -> String {
@@ -342,30 +292,5 @@ mod tests {
     fn a_call_ends_its_connected_time_after_its_answer() {
         let answered = UnixTime { micros: 1_000_000 };
         assert_eq!(ended(answered, 61_500_000), UnixTime { micros: 62_500_000 });
-    }
-
-    #[test]
-    fn a_gateways_no_is_told_with_its_hint() {
-        let runtime = tokio::runtime::Runtime::new().unwrap();
-        let error = runtime.block_on(async {
-            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let address = listener.local_addr().unwrap();
-            let answer = tokio::spawn(async move {
-                let (mut stream, _) = listener.accept().await.unwrap();
-                let mut asked = [0; 1024];
-                let read = stream.read(&mut asked).await.unwrap();
-                let body = r#"{"error":"the token is wrong","hint":"send the right one"}"#;
-                let said = format!("HTTP/1.0 401 Unauthorized\r\n\r\n{body}");
-                stream.write_all(said.as_bytes()).await.unwrap();
-                String::from_utf8_lossy(&asked[..read]).into_owned()
-            });
-            let error = ask(address, &Token::parse("sixteen-letters!").unwrap()).await.unwrap_err();
-            assert!(answer.await.unwrap().contains("Authorization: Bearer sixteen-letters!\r\n"));
-            error
-        });
-        assert_eq!(
-            error.to_string(),
-            "the gateway answered 401: the token is wrong; send the right one"
-        );
     }
 }
