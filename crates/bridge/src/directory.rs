@@ -218,7 +218,8 @@ impl Directory {
         own.or_else(|| find(None))
     }
 
-    /// TEMP
+    /// Returns the price of calling a number: by destination alone (domain.md §5).
+    #[must_use]
     pub fn dial_out_price(&self, _o: &Organization, _c: &model::E164) -> Option<Price> {
         self.tariffs.values().next()?.values().next()?.values().next()?.first().copied()
     }

@@ -1,8 +1,10 @@
 //! Whole calls through the bridge: SIP bytes in, SIP bytes out, the book for a store.
 #![expect(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "tests fail loudly")]
 
+mod callee;
 mod carrier;
 mod charged;
+mod dialled;
 mod dialogs;
 mod identified;
 mod included;

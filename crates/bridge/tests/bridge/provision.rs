@@ -6,8 +6,8 @@ use model::record::{
     ServiceNumber, TariffRow, Trunk, User,
 };
 use model::{
-    Currency, MeetingId, Money, NumberId, OrganizationId, Pin, Rate, RateVersion, SecondsRule,
-    TrunkId, UserId,
+    CallerRange, Currency, MeetingId, Money, NumberId, OrganizationId, Outbound, Pin, Rate,
+    RateVersion, Reliability, Routing, SecondsRule, TrunkId, UserId,
 };
 
 /// The shared toll number.
@@ -38,6 +38,34 @@ pub(crate) fn trunk() -> Trunk {
         loopback_media: false,
         refusal_codes: Vec::new(),
         outbound: None,
+    }
+}
+
+/// The carrier that calls come from, at 192.0.2.9 alone.
+pub(crate) fn trunk_in() -> Trunk {
+    Trunk { signalling: vec!["192.0.2.9/32".parse().unwrap()], ..trunk() }
+}
+
+/// A trunk that calls leave by, at 192.0.2.`host`.
+pub(crate) fn way_out(name: &str, host: u8, priority: u16) -> Trunk {
+    let range = CallerRange { text: "+".into(), open: true };
+    Trunk {
+        id: TrunkId::from_name(name),
+        name: name.into(),
+        signalling: vec![format!("192.0.2.{host}/32").parse().unwrap()],
+        outbound: Some(Outbound {
+            host: format!("192.0.2.{host}"),
+            port: Some(5060),
+            transport: None,
+            domain: String::new(),
+            credentials: None,
+            register_secs: None,
+            options_secs: None,
+            reliability: Reliability::Off,
+            redirect_hosts: Vec::new(),
+            routing: Routing { priority, callers: vec![range], ..Routing::default() },
+        }),
+        ..trunk()
     }
 }
 

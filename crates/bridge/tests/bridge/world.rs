@@ -6,13 +6,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bridge::outbound::Options;
 use bridge::{
-    Bridge, Directory, Input, Note, Output, Placed, Settings, StoreOutcome, StoreRequest,
+    Bridge, By, DialOut, Directory, Input, Note, Output, Placed, Refusal, Settings, StoreOutcome,
+    StoreRequest,
 };
 use credits::{Book, Command, Epoch};
 use media::{LegStats, LibraryBuilder, PortId, Prompt, Silence};
 use model::record::{Cdr, Provision, Trunk};
-use model::{CallId, Instant, Money, Now, UnixTime};
+use model::{CallId, Instant, Money, Now, UnixTime, UserId};
 
 use crate::provision;
 
@@ -63,6 +65,15 @@ impl World {
         trunk: Trunk,
         change: impl FnOnce(&mut Settings),
     ) -> Self {
+        Self::set_trunks(provision, vec![trunk], change)
+    }
+
+    /// A world with these trunks.
+    pub(crate) fn set_trunks(
+        provision: Provision,
+        trunks: Vec<Trunk>,
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
         let mut settings = settings();
         change(&mut settings);
         let mut book = Book::new();
@@ -91,7 +102,7 @@ impl World {
             cuts: true,
             funded: BTreeMap::new(),
         };
-        let directory = Arc::new(Directory::new(provision, vec![trunk]).unwrap());
+        let directory = Arc::new(Directory::new(provision, trunks).unwrap());
         world.input(Input::Directory(directory));
         let port = |n: u16| (PortId(n), SocketAddr::from(([198, 51, 100, 1], 4000 + 2 * n)));
         world.input(Input::PortsAdded((0..8).map(port).collect()));
@@ -178,6 +189,44 @@ impl World {
     pub(crate) fn is_seated(&self, call: CallId) -> bool {
         let is = |c: &media::Command| matches!(c, media::Command::Seat { call: leg, .. } if *leg == call);
         self.media.iter().any(is)
+    }
+
+    /// Orders a call into the meeting; what became of it is in `placed` once decided.
+    pub(crate) fn order(&mut self, numbers: &[&str], options: Options) {
+        self.asked += 1;
+        let order = DialOut {
+            request: self.asked as u64,
+            meeting: provision::standard().meetings[0].id,
+            numbers: numbers.iter().map(|number| (*number).to_owned()).collect(),
+            by: By::User(UserId::from_name("ada")),
+            options,
+        };
+        self.input(Input::DialOut(Box::new(order)));
+    }
+
+    /// The one call of the newest order.
+    pub(crate) fn ordered(&self) -> CallId {
+        match &self.placed.last().expect("a decided order").calls[..] {
+            [Ok(call)] => *call,
+            other => panic!("not one placed call: {other:?}"),
+        }
+    }
+
+    /// Why the newest order was refused.
+    pub(crate) fn refused(&self) -> Refusal {
+        match &self.placed.last().expect("a decided order").calls[..] {
+            [Err(denied)] => denied.refusal,
+            other => panic!("not one refused call: {other:?}"),
+        }
+    }
+
+    /// What is told of calls of ours that are over.
+    pub(crate) fn outcomes(&self) -> Vec<&'static str> {
+        let told = self.notes.iter().filter_map(|note| match note {
+            Note::DialOut { outcome } => Some(*outcome),
+            _ => None,
+        });
+        told.collect()
     }
 
     /// The one live call.
