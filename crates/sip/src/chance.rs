@@ -40,6 +40,11 @@ impl Chance {
         format!("z9hG4bK{:016x}{:08x}", self.generator.next_u64(), self.generator.next_u32())
     }
 
+    /// Makes a client nonce (RFC 7616 §3.4).
+    pub(crate) fn nonce(&mut self) -> String {
+        format!("{:016x}", self.generator.next_u64())
+    }
+
     /// Returns a number up to and including `most`, close enough to even for jitter.
     pub(crate) fn up_to(&mut self, most: u32) -> u32 {
         match most.checked_add(1) {

@@ -55,8 +55,12 @@ impl Endpoint {
         answer: Option<&Message<'_>>,
         now: Instant,
     ) {
+        if answer.is_some_and(|answer| self.asked_again(&purpose, status, answer, now)) {
+            return;
+        }
         match purpose {
-            Purpose::Bye | Purpose::Cancel => {}
+            Purpose::Bye(farewell) => self.on_farewell(farewell, status, answer, now),
+            Purpose::Cancel => {}
             Purpose::Orphan(call) => {
                 self.emit(Event::OrphanEnded { call, answered: answer.is_some() });
             }

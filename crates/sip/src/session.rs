@@ -7,6 +7,7 @@ pub(crate) mod answered;
 pub(crate) mod attempt;
 pub(crate) mod bye;
 pub(crate) mod cancel;
+pub(crate) mod challenge;
 pub(crate) mod dial;
 pub(crate) mod invite;
 pub(crate) mod life;
@@ -26,6 +27,7 @@ use crate::message::wire::Lines;
 use crate::timers::Alarm;
 use crate::transaction::Mark;
 use crate::transport::Flow;
+use crate::trunk::digest::Authentication;
 use timer::{Clock, Terms};
 
 /// A call from its INVITE to its end.
@@ -35,6 +37,8 @@ pub(crate) struct Call {
     pub(crate) dialog: Dialog,
     /// The INVITE that started it, if the peer sent it.
     pub(crate) mark: Option<Mark>,
+    /// What was challenged in it; `None` where the peer began it: then nothing is answered (S14).
+    pub(crate) known: Option<Box<Authentication>>,
     /// Whether the peer's Allow lists UPDATE.
     pub(crate) updates: bool,
     pub(crate) phase: Phase,

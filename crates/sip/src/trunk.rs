@@ -1,5 +1,6 @@
 //! The allow-list. Whoever is not on it gets no byte back (reliability.md S1).
 
+pub(crate) mod digest;
 pub(crate) mod identity;
 pub(crate) mod outgoing;
 pub(crate) mod redirect;
@@ -7,8 +8,8 @@ pub(crate) mod redirect;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-use model::TrunkId;
 use model::record::Trunk;
+use model::{Credentials, TrunkId};
 
 /// Who sent a datagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +74,11 @@ impl AllowList {
     /// Returns an active trunk.
     pub(crate) fn active(&self, id: TrunkId) -> Option<&Trunk> {
         self.active.iter().find(|trunk| trunk.id == id)
+    }
+
+    /// Returns what answers the challenges of an active trunk.
+    pub(crate) fn credentials(&self, id: TrunkId) -> Option<&Credentials> {
+        self.active(id)?.outbound.as_ref()?.credentials.as_ref()
     }
 
     /// Whether an address is one of the trunk's, for signalling.

@@ -19,6 +19,7 @@ pub(crate) enum Name {
     PAssertedIdentity,
     PCalledPartyId,
     Privacy,
+    ProxyAuthenticate,
     Reason,
     RecordRoute,
     Require,
@@ -29,6 +30,7 @@ pub(crate) enum Name {
     Timestamp,
     To,
     Via,
+    WwwAuthenticate,
     Other,
 }
 
@@ -58,6 +60,8 @@ impl Name {
             14 if is("Content-Length") => Self::ContentLength,
             15 if is("Session-Expires") => Self::SessionExpires,
             16 if is("Content-Encoding") => Self::ContentEncoding,
+            16 if is("WWW-Authenticate") => Self::WwwAuthenticate,
+            18 if is("Proxy-Authenticate") => Self::ProxyAuthenticate,
             17 if is("P-Called-Party-ID") => Self::PCalledPartyId,
             19 if is("P-Asserted-Identity") => Self::PAssertedIdentity,
             19 if is("Content-Disposition") => Self::ContentDisposition,
@@ -86,6 +90,7 @@ impl Name {
             | Self::PAssertedIdentity
             | Self::PCalledPartyId
             | Self::Privacy
+            | Self::ProxyAuthenticate
             | Self::Reason
             | Self::RecordRoute
             | Self::Require
@@ -94,6 +99,7 @@ impl Name {
             | Self::Supported
             | Self::Timestamp
             | Self::Via
+            | Self::WwwAuthenticate
             | Self::Other => false,
         }
     }

@@ -4,16 +4,15 @@
 use bytes::Bytes;
 use model::{Instant, TrunkId, limits};
 
-use crate::answer::Question;
 use crate::dialog::Dialog;
 use crate::endpoint::{Counted, Endpoint, Event};
 use crate::message::wire::{self, Lines};
 use crate::message::{Message, Method, Name, header};
 use crate::session::attempt::{Attempt, Stage};
+use crate::session::bye::Farewell;
 use crate::session::invite::description;
 use crate::session::timer::{Refresher, Terms};
 use crate::session::{Call, Phase};
-use crate::transaction::client::Purpose;
 use crate::transport::Flow;
 use crate::trunk::identity;
 
@@ -38,6 +37,7 @@ impl Endpoint {
         let tag = header::NameAddr::read(to)?.tag().unwrap_or("");
         let target = identity::contact_of(answer).unwrap_or(&attempt.template.target).to_owned();
         let (template, trunk) = (attempt.template.clone(), attempt.trunk);
+        let credentials = attempt.credentials.clone();
         let leg = attempt.leg(tag)?;
         if let Some((flow, ack)) = leg.ack.clone() {
             self.count(Counted::Retransmission);
@@ -45,27 +45,32 @@ impl Endpoint {
             return None;
         }
         let dialog = template.joined(answer, tag, to, &target);
-        let (flow, ack) = self.ack_of(trunk, &dialog)?;
+        let (flow, ack) = self.ack_of(trunk, &dialog, &credentials)?;
         leg.ack = Some((flow, ack.clone()));
         self.transmit(flow, ack);
         Some(dialog)
     }
 
     /// Writes the ACK of a 2xx, along the dialog's route set, and with the INVITE's number.
-    pub(crate) fn ack_of(&mut self, trunk: TrunkId, dialog: &Dialog) -> Option<(Flow, Bytes)> {
+    pub(crate) fn ack_of(
+        &mut self,
+        trunk: TrunkId,
+        dialog: &Dialog,
+        credentials: &Lines,
+    ) -> Option<(Flow, Bytes)> {
         let mut flow = self.onward(trunk, dialog);
         flow.connection = self.connect(flow, Some(trunk));
         let branch = self.chance.branch();
         let via = self.via(flow, &branch);
         let draft = dialog.written(Method::Ack.name(), dialog.local_cseq, crate::dialog::HOPS)?;
-        let lines = [&via, &draft.lines, &self.words.user_agent];
+        let lines = [&via, &draft.lines, credentials, &self.words.user_agent];
         Some((flow, wire::request(Method::Ack.name(), &draft.uri, &lines, None)))
     }
 
     fn take_up(
         &mut self,
         mut attempt: Attempt,
-        mut dialog: Dialog,
+        dialog: Dialog,
         (answer, payload): (&Message<'_>, &Bytes),
         now: Instant,
     ) -> Attempt {
@@ -77,7 +82,8 @@ impl Endpoint {
         if let Some(counted) = unwanted {
             self.count(counted);
             attempt.stage = Stage::Answered;
-            self.end_unwanted(attempt.trunk, &mut dialog, now);
+            let (trunk, known) = (attempt.trunk, Some(attempt.known.clone()));
+            self.part(Farewell { trunk, dialog, known, q850: None }, now);
             return attempt;
         }
         let early = attempt.legs.iter().find(|leg| leg.tag == dialog.id.remote_tag);
@@ -85,6 +91,7 @@ impl Endpoint {
         let body = description(answer, payload).ok().flatten().or(early);
         attempt.stage = Stage::Answered;
         let (id, trunk) = (attempt.call, attempt.trunk);
+        let known = Some(attempt.known.clone());
         let mut allowed = answer.elements(Name::Allow);
         let updates = allowed.any(|method| method.eq_ignore_ascii_case("UPDATE"));
         let phase = Phase::Live(Box::default());
@@ -92,19 +99,10 @@ impl Endpoint {
         self.tags.insert(dialog.id.local_tag.clone(), id);
         self.trunks.hold(trunk);
         self.streams.bind(dialog.flow, id);
-        self.calls.insert(id, Call { trunk, dialog, mark: None, updates, phase });
+        self.calls.insert(id, Call { trunk, dialog, mark: None, known, updates, phase });
         self.wind(id, agreed(answer).start(now));
         self.emit(Event::Accepted { call: id, answer: body });
         attempt
-    }
-
-    fn end_unwanted(&mut self, trunk: TrunkId, dialog: &mut Dialog, now: Instant) {
-        let flow = self.onward(trunk, dialog);
-        let (method, purpose) = (Method::Bye, Purpose::Bye);
-        let question = Question { method, purpose, trunk: Some(trunk), flow };
-        if let Some(draft) = dialog.draft(method.name()) {
-            self.ask(question, &draft, &Lines::new(), now);
-        }
     }
 }
 

@@ -11,6 +11,7 @@ use crate::endpoint::{Dial, Endpoint};
 use crate::message::wire::Lines;
 use crate::timers::Alarm;
 use crate::transport::Flow;
+use crate::trunk::digest::Authentication;
 
 /// Most legs that one INVITE may fork into; what comes of further ones is left to die.
 pub(crate) const LEGS: usize = 8;
@@ -25,6 +26,10 @@ pub(crate) struct Attempt {
     /// The dialog that each leg begins with: no tag of theirs yet.
     pub(crate) template: Dialog,
     pub(crate) legs: Vec<Leg>,
+    /// What was challenged.
+    pub(crate) known: Box<Authentication>,
+    /// The credentials in its INVITE: its ACK repeats them (RFC 3261 §22.1).
+    pub(crate) credentials: Lines,
     pub(crate) stage: Stage,
 }
 
@@ -107,10 +112,5 @@ impl Endpoint {
     pub(crate) fn lay(&mut self, serial: u64, attempt: Attempt) {
         self.timers.shift(Alarm::Attempt(serial), None, attempt.due());
         self.attempts.insert(serial, attempt);
-    }
-
-    /// Lets an attempt go that was taken out.
-    pub(crate) fn let_go(&mut self, attempt: &Attempt) {
-        self.trunks.release(attempt.trunk);
     }
 }

@@ -1,17 +1,27 @@
 //! BYE, theirs and ours (RFC 3261 §15).
 
-use model::{CallId, Instant};
+use model::{CallId, Instant, TrunkId};
 
 use crate::answer::Question;
-use crate::dialog::ORPHAN_LEAP;
-use crate::dialog::record;
+use crate::dialog::{Dialog, HOPS, ORPHAN_LEAP, record};
 use crate::endpoint::{Endpoint, Event};
 use crate::message::wire::Lines;
-use crate::message::{Method, Name, header};
+use crate::message::{Message, Method, Name, header};
 use crate::receive::Arrival;
 use crate::session::Phase;
 use crate::session::accept::{Refusal, reason};
 use crate::transaction::client::Purpose;
+use crate::trunk::digest::Authentication;
+
+/// A dialog that ends by our BYE.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Farewell {
+    pub(crate) trunk: TrunkId,
+    pub(crate) dialog: Dialog,
+    /// What was challenged; `None` where the peer began it.
+    pub(crate) known: Option<Box<Authentication>>,
+    pub(crate) q850: Option<u8>,
+}
 
 impl Endpoint {
     /// Takes a BYE in a dialog. It is honoured whatever else stands in it: a call that its peer has
@@ -47,13 +57,48 @@ impl Endpoint {
 
     /// Sends the BYE of a call, which is gone here with it.
     pub(crate) fn send_bye(&mut self, call: CallId, q850: Option<u8>, now: Instant) {
+        let Some(trunk) = self.calls.get(&call).map(|call| call.trunk) else { return };
+        // The trunk stays known until the BYE's transaction holds it too.
+        self.trunks.hold(trunk);
+        if let Some(mut gone) = self.remove(call) {
+            let (dialog, known) = (gone.dialog.clone(), gone.known.take());
+            self.part(Farewell { trunk, dialog, known, q850 }, now);
+            self.dismiss(&gone, now);
+        }
+        self.trunks.release(trunk);
+    }
+
+    /// Sends the BYE of a dialog that nothing else is known of any more.
+    pub(crate) fn part(&mut self, mut farewell: Farewell, now: Instant) {
+        let flow = self.onward(farewell.trunk, &farewell.dialog);
+        let trunk = farewell.trunk;
         let mut extra = Lines::new();
-        if let Some(cause) = q850 {
+        if let Some(cause) = farewell.q850 {
             extra.push("Reason", &reason(cause));
         }
-        self.ask_inside(call, Method::Bye, Purpose::Bye, &extra, now);
-        if let Some(gone) = self.remove(call) {
-            self.dismiss(&gone, now);
+        let method = Method::Bye;
+        farewell.dialog.local_cseq = farewell.dialog.local_cseq.saturating_add(1);
+        let dialog = farewell.dialog.clone();
+        let Some(draft) = dialog.written(method.name(), dialog.local_cseq, HOPS) else { return };
+        let about = (method.name(), draft.uri.text());
+        extra.append(&self.vouch(trunk, farewell.known.as_deref_mut(), about));
+        let purpose = Purpose::Bye(farewell.known.is_some().then(|| Box::new(farewell)));
+        let question = Question { method, purpose, trunk: Some(trunk), flow };
+        self.ask(question, &draft, &extra, now);
+    }
+
+    /// The answer to a BYE: a carrier that challenges it would go on billing.
+    pub(crate) fn on_farewell(
+        &mut self,
+        farewell: Option<Box<Farewell>>,
+        status: u16,
+        answer: Option<&Message<'_>>,
+        now: Instant,
+    ) {
+        let (Some(mut farewell), Some(answer)) = (farewell, answer) else { return };
+        let Some(known) = farewell.known.as_deref_mut() else { return };
+        if self.learn_challenge((farewell.trunk, known), status, answer, true) {
+            self.part(*farewell, now);
         }
     }
 

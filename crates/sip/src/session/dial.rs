@@ -86,13 +86,16 @@ impl Endpoint {
         let patience = Some(now + dial.patience);
         let open = Open { dial, ends: ends.lines, rest, patience, progressed: false };
         let serial = self.next_serial();
-        let invite = self.invite(serial, &mut template, &open, now)?;
+        let invite = self.invite(serial, &mut template, (&open, &Lines::new()), now)?;
         self.trunks.hold(trunk);
         let stage = Stage::Open(Box::new(open));
         // What comes next goes by the same stream.
         let sent = self.placed.row(invite).filter(|row| row.flow.listener == flow.listener);
         template.flow = sent.map_or(flow, |row| row.flow);
-        self.lay(serial, Attempt { call, trunk, invite, template, legs: Vec::new(), stage });
+        let (known, credentials) = (Box::default(), Lines::new());
+        let legs = Vec::new();
+        let attempt = Attempt { call, trunk, invite, template, legs, known, credentials, stage };
+        self.lay(serial, attempt);
         self.dialled.insert(call, serial);
         Some(())
     }
@@ -102,11 +105,12 @@ impl Endpoint {
         &mut self,
         attempt: u64,
         template: &mut Dialog,
-        open: &Open,
+        (open, credentials): (&Open, &Lines),
         now: Instant,
     ) -> Option<u64> {
         let flow = template.flow;
         let mut extra = open.ends.clone();
+        extra.append(credentials);
         extra.append(&self.words.offer(flow.listener));
         if self.settings.session_secs > 0 {
             let least = self.settings.session_secs.max(limits::MIN_SE_SECS);
@@ -117,6 +121,20 @@ impl Endpoint {
         let trunk = open.dial.trunk;
         let body = open.dial.offer.clone();
         Some(self.place((Aim::Attempt(attempt), trunk, flow), &draft, &extra, &body, now))
+    }
+
+    /// Sends the INVITE once more, with what was learnt: the same call to the peer, one number
+    /// further.
+    fn invite_again(&mut self, serial: u64, mut attempt: Attempt, now: Instant) {
+        let trunk = attempt.trunk;
+        let about = (Method::Invite.name(), &*attempt.template.target);
+        let credentials = self.vouch(trunk, Some(&mut attempt.known), about);
+        if let Stage::Open(open) = &attempt.stage {
+            let sent = self.invite(serial, &mut attempt.template, (open, &credentials), now);
+            attempt.invite = sent.unwrap_or(attempt.invite);
+        }
+        attempt.credentials = credentials;
+        self.lay(serial, attempt);
     }
 
     /// Sends an INVITE; returns its transaction.
@@ -180,12 +198,17 @@ impl Endpoint {
 
     /// A refusal came; it is acknowledged already.
     pub(crate) fn refused(&mut self, serial: u64, status: u16, answer: &Message<'_>, now: Instant) {
-        let Some(attempt) = self.lift(serial) else { return };
-        self.let_go(&attempt);
+        let Some(mut attempt) = self.lift(serial) else { return };
         let open = match attempt.stage {
             Stage::Open(open) => open,
-            Stage::Abandoned(_) | Stage::Answered => return,
+            Stage::Abandoned(_) | Stage::Answered => return self.trunks.release(attempt.trunk),
         };
+        let known = (attempt.trunk, &mut *attempt.known);
+        if self.learn_challenge(known, status, answer, false) {
+            attempt.stage = Stage::Open(open);
+            return self.invite_again(serial, attempt, now);
+        }
+        self.trunks.release(attempt.trunk);
         self.dialled.remove(&attempt.call);
         if status == 503 && !open.rest.is_empty() {
             // Another address may take it (RFC 3263 §4.3).
@@ -225,7 +248,7 @@ impl Endpoint {
                 self.silent(*open, 408, now);
             }
             Stage::Abandoned(_) => {
-                self.let_go(&attempt);
+                self.trunks.release(attempt.trunk);
                 self.forget_placed(attempt.invite);
             }
             Stage::Answered => self.lay(serial, attempt),
@@ -239,7 +262,7 @@ impl Endpoint {
             return;
         }
         let Some(attempt) = self.lift(serial) else { return };
-        self.let_go(&attempt);
+        self.trunks.release(attempt.trunk);
         match attempt.stage {
             Stage::Open(open) => {
                 self.dialled.remove(&attempt.call);

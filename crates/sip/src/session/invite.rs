@@ -92,7 +92,8 @@ impl Endpoint {
         self.streams.bind(arrival.flow, id);
         let phase = Phase::Ringing { invite, late: offer.is_none(), terms };
         let mark = Some(mark);
-        self.calls.insert(id, Call { trunk: arrival.trunk(), dialog, mark, updates, phase });
+        self.calls
+            .insert(id, Call { trunk: arrival.trunk(), dialog, mark, known: None, updates, phase });
         self.answer_invite(invite, 100, &Lines::new(), None, arrival.now);
         self.emit(Event::Invited(Box::new(invitation(arrival, id, identity, offer))));
     }

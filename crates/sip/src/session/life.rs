@@ -121,7 +121,7 @@ impl Endpoint {
     }
 
     /// Asks in one way; returns whether it is open.
-    fn ask_in(&mut self, call: CallId, way: Way, now: Instant) -> bool {
+    pub(crate) fn ask_in(&mut self, call: CallId, way: Way, now: Instant) -> bool {
         let Some(known) = self.calls.get(&call) else { return false };
         let mut extra = self.words.offer(known.dialog.flow.listener);
         match way {

@@ -161,17 +161,20 @@ impl Endpoint {
         }
         if clock.refresh.is_some_and(|refresh| now >= refresh) {
             clock.refresh = None;
-            let interval = clock.interval;
             self.wind(call, Some(clock));
-            self.refresh(call, interval, now);
+            self.refresh(call, now);
         }
     }
 
-    fn refresh(&mut self, call: CallId, interval: u32, now: Instant) {
-        let Some(flow) = self.calls.get(&call).map(|call| call.dialog.flow) else { return };
+    /// Refreshes the session; returns whether that left.
+    pub(crate) fn refresh(&mut self, call: CallId, now: Instant) -> bool {
+        let Some(clock) = self.live_mut(call).and_then(|live| live.clock.clone()) else {
+            return false;
+        };
+        let Some(flow) = self.calls.get(&call).map(|call| call.dialog.flow) else { return false };
         let mut extra = self.words.offer(flow.listener);
-        extra.append(&session_expires(interval, "uac"));
-        self.ask_inside(call, Method::Update, Purpose::Refresh(call), &extra, now);
+        extra.append(&session_expires(clock.interval, "uac"));
+        self.ask_inside(call, Method::Update, Purpose::Refresh(call), &extra, now)
     }
 
     /// Sends a request in a call's dialog; returns whether it left.
@@ -189,7 +192,10 @@ impl Endpoint {
         let draft = call.dialog.draft(method.name());
         let leaves = draft.is_some();
         if let Some(draft) = draft {
-            self.ask(question, &draft, extra, now);
+            let about = (method.name(), draft.uri.text());
+            let mut extra = extra.clone();
+            extra.append(&self.vouch(call.trunk, call.known.as_deref_mut(), about));
+            self.ask(question, &draft, &extra, now);
         }
         self.calls.insert(id, call);
         leaves

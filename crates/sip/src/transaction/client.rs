@@ -5,15 +5,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use model::{CallId, Instant, TrunkId, limits};
 
+use crate::session::bye::Farewell;
 use crate::session::life::Way;
 use crate::transaction::{Key, Row, Step};
 use crate::transport::Flow;
 
 /// Why we asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// The BYE of a call that is gone here.
-    Bye,
+    /// The BYE of a call that is gone here, and what is needed to ask again if it is challenged.
+    Bye(Option<Box<Farewell>>),
     /// The CANCEL of an INVITE; what matters is the answer to that.
     Cancel,
     /// The BYE of an earlier process's dialog.

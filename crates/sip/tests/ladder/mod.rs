@@ -260,7 +260,10 @@ impl Climber {
         for more in &rung.more {
             let held = match more.strip_prefix("- ") {
                 Some(absent) => !text.lines().any(|line| line.starts_with(absent)),
-                None => text.lines().any(|line| line == more),
+                None => match more.strip_prefix("+ ") {
+                    Some(start) => text.lines().any(|line| line.starts_with(start)),
+                    None => text.lines().any(|line| line == more),
+                },
             };
             if !held {
                 return Err(format!("{more:?} does not hold in\n{text}"));

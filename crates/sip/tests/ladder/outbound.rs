@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use model::{CallId, Outbound, Reliability, TrunkId};
+use model::{CallId, Credentials, Outbound, Reliability, Secret, TrunkId};
 use sip::{Dial, Failure};
 
 /// Reads a trunk's settings from a ladder's options.
@@ -13,7 +13,11 @@ pub(super) fn read(option: impl Fn(&str) -> Option<String>) -> Outbound {
         port: None,
         transport: None,
         domain: option("domain").unwrap_or_default(),
-        credentials: None,
+        credentials: option("realm").map(|realm| Credentials {
+            realm,
+            user: option("user").unwrap(),
+            password: Secret::new(option("password").unwrap()),
+        }),
         register_secs: None,
         options_secs: None,
         reliability: Reliability::Off,
