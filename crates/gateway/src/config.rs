@@ -3,19 +3,23 @@
 
 mod check;
 mod file;
+mod listener;
 mod outbound;
 mod places;
 mod surroundings;
 mod threads;
 mod trunk;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use model::record::Trunk;
+use model::{Transport, TrunkId};
 use net::PortRange;
+use net::tls::{Identity, ServerFiles};
 
 /// Holds the API's token where neither `http.token` nor `http.token_file` does.
 const TOKEN_VARIABLE: &str = "TOLLGATE_HTTP_TOKEN";
@@ -29,6 +33,10 @@ pub(crate) struct Config {
     pub(crate) listeners: Vec<Listener>,
     pub(crate) media: Media,
     pub(crate) trunks: Vec<Trunk>,
+    /// What TLS shows to trunks, and asks of them.
+    pub(crate) trunk_tls: BTreeMap<TrunkId, TrunkTls>,
+    /// Who is asked for names; empty is whom the system asks.
+    pub(crate) name_servers: Vec<SocketAddr>,
     pub(crate) charging: Charging,
     pub(crate) http: Http,
     pub(crate) log: Log,
@@ -55,6 +63,21 @@ pub(crate) struct Listener {
     pub(crate) bind: SocketAddr,
     /// What peers are told; port 0 stands for the port that was bound.
     pub(crate) advertised: SocketAddr,
+    /// How messages travel there.
+    pub(crate) transport: Transport,
+    /// What it shows, TLS only.
+    pub(crate) tls: Option<ServerFiles>,
+    /// Whether silent connections with a call are kept alive.
+    pub(crate) keep_alive: bool,
+}
+
+/// What TLS shows to a trunk, and who may have signed what the trunk shows.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct TrunkTls {
+    /// Without it, the system's roots.
+    pub(crate) authority: Option<PathBuf>,
+    /// Shown to servers that ask.
+    pub(crate) identity: Option<Identity>,
 }
 
 /// RTP, prompts and the media threads.

@@ -8,8 +8,7 @@ use anyhow::{Context, Result};
 use bridge::{Bridge, Directory, Input};
 use credits::{Epoch, OpenLeg};
 use media::Library;
-use model::Transport;
-use net::{Pair, Socket};
+use net::Pair;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use store::{ServingLock, Store};
@@ -17,15 +16,15 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::config::Config;
+use crate::connections::{self, Connections};
 use crate::health::Health;
+use crate::listening::{self, Certificates, Listening};
 use crate::media_plane::{self, MediaPlane, Plan, Thread};
 use crate::signalling::{Ends, Signalling};
 use crate::storekeeper::{Storekeeper, Timing};
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Telemetry, TlsMeters};
 use crate::{clock, prompts, upkeep};
 
-/// Asked for on SIP sockets, bytes: a second of a busy trunk.
-const SIP_BUFFER: usize = 4 << 20;
 /// Requests to the store on their way. At 1 000 calls a second that is more than its patience.
 const REQUESTS: usize = 8_192;
 /// Inputs of operators on their way.
@@ -46,13 +45,14 @@ pub(crate) struct Running {
     storekeeper: JoinHandle<()>,
     /// What ends with the gateway, whatever it does.
     others: JoinSet<()>,
+    certificates: Certificates,
     /// Keeps a second gateway off the store.
     _lock: ServingLock,
 }
 
 /// What is bound before anything is written.
 struct Bound {
-    listeners: Vec<Socket>,
+    listening: Listening,
     http: tokio::net::TcpListener,
     pairs: Vec<Pair>,
 }
@@ -73,12 +73,12 @@ pub(crate) async fn start(config: Config) -> Result<Running> {
 /// What was missing; nothing is left running.
 pub(crate) async fn start_on(config: Config, store: Store) -> Result<Running> {
     let library = Arc::new(prompts::load(config.media.prompts.as_deref())?);
-    let bound = bind(&config).await?;
+    let (telemetry, health) = (Telemetry::new(), Health::new());
+    let bound = bind(&config, telemetry.tls()).await?;
     let lock = store.lock_for_serving().context("the store")?;
     let epoch = store.begin_epoch(&config.node.name).await.context("the store")?;
     let provision = store.provision().await.context("the store")?;
     let directory = Arc::new(Directory::new(provision, config.trunks.clone())?);
-    let (telemetry, health) = (Telemetry::new(), Health::new());
     let parts = Parts { config, store, library, epoch, telemetry, health };
     let whole = parts.assemble(bound)?;
     let orphans = parts.settle().await?;
@@ -92,6 +92,11 @@ impl Running {
     /// Returns where SIP is listened for, in the order of the configuration.
     pub(crate) fn sip_addresses(&self) -> &[SocketAddr] {
         &self.sip
+    }
+
+    /// Loads the certificates of listeners again; no connection is dropped.
+    pub(crate) fn reload(&self) {
+        self.certificates.reload();
     }
 
     /// Returns where HTTP is listened for.
@@ -152,6 +157,7 @@ struct Assembled {
     signalling: Signalling,
     keeper: Storekeeper<Store>,
     others: JoinSet<()>,
+    certificates: Certificates,
 }
 
 impl Parts {
@@ -159,7 +165,8 @@ impl Parts {
     /// waits to be run.
     fn assemble(&self, bound: Bound) -> Result<Assembled> {
         let legs = self.config.node.calls_max;
-        let sip: Vec<SocketAddr> = bound.listeners.iter().map(Socket::local).collect();
+        let Listening { addresses: sip, datagrams, streams, clients, certificates } =
+            bound.listening;
         let http = bound.http.local_addr()?;
         let (storekeeper, requests) = mpsc::channel(REQUESTS);
         let (teller, answers) = mpsc::channel(REQUESTS);
@@ -173,8 +180,19 @@ impl Parts {
         let bridge = Bridge::new(self.settings(&sip, &mut seeds));
         let plan = self.plan(bound.pairs, &mut seeds);
         let media = MediaPlane::start(plan, &reporter, &self.telemetry)?;
+        let transports = self.config.listeners.iter().map(|listener| listener.transport);
+        let (connections, streams) = Connections::start(connections::Plan {
+            locals: sip.iter().copied().zip(transports).collect(),
+            streams,
+            clients,
+            name_servers: self.config.name_servers.clone(),
+            answers: inputs.clone(),
+            meters: self.telemetry.tls(),
+        });
         let ends = Ends {
-            listeners: bound.listeners,
+            listeners: datagrams,
+            connections,
+            streams,
             storekeeper,
             answers,
             media,
@@ -193,7 +211,7 @@ impl Parts {
                 tracing::error!(%error, "HTTP ended");
             }
         });
-        Ok(Assembled { sip, http, inputs, signalling, keeper, others })
+        Ok(Assembled { sip, http, inputs, signalling, keeper, others, certificates })
     }
 
     /// Settles the legs of earlier runs.
@@ -218,7 +236,7 @@ impl Parts {
 
     /// Starts the loop, and what is done every second or few beside the calls.
     fn run(self, whole: Assembled, revision: u64, lock: ServingLock) -> Running {
-        let Assembled { sip, http, inputs, signalling, keeper, mut others } = whole;
+        let Assembled { sip, http, inputs, signalling, keeper, mut others, certificates } = whole;
         let drain_limit = self.config.drain_limit;
         let health = self.health.clone();
         let (store, meters) = (self.store, self.telemetry.store());
@@ -238,6 +256,7 @@ impl Parts {
             signalling,
             storekeeper,
             others,
+            certificates,
             _lock: lock,
         }
     }
@@ -255,7 +274,8 @@ impl Parts {
             if advertised.port() == 0 {
                 advertised.set_port(bound.port());
             }
-            sip::Listener { advertised, transport: Transport::Udp, keep_alive: true }
+            let (transport, keep_alive) = (listener.transport, listener.keep_alive);
+            sip::Listener { advertised, transport, keep_alive }
         });
         let sip = sip::Settings {
             seed: draw(seeds),
@@ -326,23 +346,19 @@ impl Parts {
 }
 
 /// Binds every socket, so that what is missing is known before anything is written.
-async fn bind(config: &Config) -> Result<Bound> {
+async fn bind(config: &Config, tls: TlsMeters) -> Result<Bound> {
     let pairs = config.media.ports.pairs();
     let files = net::system::allow_files(files_for(pairs))?;
     let most = pairs_within(files, pairs);
     if most < pairs {
         tracing::warn!(pairs = most, wanted = pairs, "fewer ports: the limit of open files is low");
     }
-    let mut listeners = Vec::new();
-    for listener in &config.listeners {
-        let bound = Socket::bind(listener.bind, Some(SIP_BUFFER));
-        listeners.push(bound.with_context(|| format!("SIP on {}", listener.bind))?);
-    }
+    let listening = listening::bind(config, tls)?;
     let http = tokio::net::TcpListener::bind(config.http.bind).await;
     let http = http.with_context(|| format!("HTTP on {}", config.http.bind))?;
     let pairs = config.media.ports.bind(config.media.bind, most);
     let pairs = pairs.with_context(|| format!("RTP on {}", config.media.bind))?;
-    Ok(Bound { listeners, http, pairs })
+    Ok(Bound { listening, http, pairs })
 }
 
 /// Returns how many files so many port pairs need, and all else.

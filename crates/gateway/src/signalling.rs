@@ -12,6 +12,7 @@ use api::{LiveQuery, OrderQuery};
 use bridge::{Bridge, Input, Output, Placed, StoreOutcome, StoreRequest};
 use bytes::Bytes;
 use model::{Instant, Now, limits};
+use net::tcp::Told;
 use net::{Datagram, Inbox, Socket};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
@@ -20,6 +21,7 @@ use tokio::sync::oneshot;
 
 use crate::abort::AbortOnPanic;
 use crate::clock;
+use crate::connections::Connections;
 use crate::media_plane::MediaPlane;
 use crate::storekeeper::Stored;
 use crate::strangers::Strangers;
@@ -34,8 +36,10 @@ const CENSUS: Duration = Duration::from_secs(5);
 
 /// Where inputs come from and outputs go to.
 pub(crate) struct Ends {
-    /// In the order of the bridge's listeners.
-    pub(crate) listeners: Vec<Socket>,
+    /// Those of datagrams, each with its place among the bridge's listeners.
+    pub(crate) listeners: Vec<(u8, Socket)>,
+    pub(crate) connections: Connections,
+    pub(crate) streams: Receiver<Told>,
     pub(crate) storekeeper: mpsc::Sender<StoreRequest>,
     pub(crate) answers: Receiver<Stored>,
     pub(crate) media: MediaPlane,
@@ -50,6 +54,7 @@ pub(crate) struct Signalling {
     bridge: Bridge,
     meters: BridgeMeters,
     listeners: Vec<Listener>,
+    connections: Connections,
     inbox: Box<Inbox<DATAGRAMS>>,
     storekeeper: mpsc::Sender<StoreRequest>,
     media: MediaPlane,
@@ -70,6 +75,8 @@ pub(crate) struct Signalling {
 }
 
 struct Listener {
+    /// Its place among the bridge's listeners.
+    index: u8,
     socket: Socket,
     /// The same socket, as the runtime watches it.
     watched: UdpSocket,
@@ -78,6 +85,7 @@ struct Listener {
 
 /// Everything that happens outside, but datagrams.
 struct Sources {
+    streams: Receiver<Told>,
     answers: Receiver<Stored>,
     events: Receiver<media::Event>,
     inputs: Receiver<Input>,
@@ -89,6 +97,7 @@ enum Event {
     Input(Input),
     Query(LiveQuery),
     Order(OrderQuery),
+    Stream(Told),
 }
 
 impl Signalling {
@@ -98,15 +107,16 @@ impl Signalling {
     /// If a socket cannot be watched.
     pub(crate) fn new(bridge: Bridge, ends: Ends, meters: BridgeMeters) -> io::Result<Self> {
         let listeners = ends.listeners.into_iter().map(Listener::new).collect::<io::Result<_>>()?;
-        let Ends { answers, events, inputs, queries, orders, .. } = ends;
+        let Ends { answers, events, inputs, queries, orders, streams, .. } = ends;
         Ok(Self {
             bridge,
             meters,
             listeners,
+            connections: ends.connections,
             inbox: Box::new(Inbox::new(limits::SIP_MESSAGE_BYTES)),
             storekeeper: ends.storekeeper,
             media: ends.media,
-            sources: Sources { answers, events, inputs, queries, orders },
+            sources: Sources { streams, answers, events, inputs, queries, orders },
             first: None,
             ordered: BTreeMap::new(),
             newest_order: 0,
@@ -125,11 +135,12 @@ impl Signalling {
             let due = self.bridge.poll_timeout().map_or(self.census, |due| due.min(self.census));
             let mut pause = due.since(clock::mono());
             let mut listeners = &self.listeners[..];
-            if self.media.is_crowded() {
+            let crowded = self.media.is_crowded();
+            if crowded {
                 // Callers wait until the media plane has caught up; it takes commands each tick.
                 (pause, listeners) = (pause.min(limits::TICK), &[]);
             }
-            self.first = happening(listeners, &mut self.sources, pause).await;
+            self.first = happening(listeners, &mut self.sources, (pause, crowded)).await;
             self.turn(clock::now());
         }
     }
@@ -145,11 +156,15 @@ impl Signalling {
             self.take(event, now);
         }
         for _ in 0..BUDGET {
-            let Some(event) = self.sources.poll() else { break };
+            let crowded = self.media.is_crowded();
+            let Some(event) = self.sources.poll(crowded) else { break };
             self.take(event, now);
         }
         for listener in 0..self.listeners.len() {
             self.receive(listener, now);
+        }
+        while let Some(input) = self.connections.failed.pop_front() {
+            self.feed(input, now);
         }
         while let Some(request) = self.refused.pop_front() {
             self.feed(Input::Stored { request, outcome: StoreOutcome::Unknown }, now);
@@ -164,6 +179,12 @@ impl Signalling {
     fn take(&mut self, event: Event, now: Now) {
         match event {
             Event::Input(input) => self.feed(input, now),
+            Event::Stream(told) => {
+                let (input, source) = self.connections.told(told);
+                self.heard = source.map(|source| (source, now.mono));
+                self.feed(input, now);
+                self.heard = None;
+            }
             // Whoever asked may have stopped waiting.
             Event::Query(query) => drop(query.reply.send(self.bridge.live(now))),
             Event::Order(OrderQuery { mut order, reply }) => {
@@ -191,7 +212,10 @@ impl Signalling {
         while let Some(output) = self.bridge.poll_output() {
             match output {
                 Output::Transmit(transmit) => self.transmit(transmit),
-                Output::Connection { .. } | Output::Lookup { .. } => {}
+                Output::Connection { connection, output } => {
+                    self.connections.order(connection, output);
+                }
+                Output::Lookup { id, name, kind } => self.connections.ask(id, name, kind),
                 Output::Store(request) => self.ask(request),
                 Output::Media { shard, command } => {
                     let taken = self.media.command(shard, command);
@@ -213,7 +237,10 @@ impl Signalling {
     }
 
     fn transmit(&mut self, transmit: sip::Transmit) {
-        let listener = self.listeners.get_mut(usize::from(transmit.listener));
+        if let Some(connection) = transmit.connection {
+            return self.connections.send(connection, transmit.payload);
+        }
+        let listener = self.listeners.iter_mut().find(|own| own.index == transmit.listener);
         let listener = listener.expect("the endpoint was told of these listeners only");
         listener.outbox.push(transmit);
     }
@@ -229,7 +256,7 @@ impl Signalling {
 
     /// Reads a listener until it is empty or its budget is used up.
     fn receive(&mut self, listener: usize, now: Now) {
-        let index = u8::try_from(listener).expect("the configuration allows 16 listeners");
+        let index = self.listeners[listener].index;
         for _ in 0..BUDGET / DATAGRAMS {
             if self.media.is_crowded() {
                 return;
@@ -276,9 +303,9 @@ impl Signalling {
 }
 
 impl Listener {
-    fn new(socket: Socket) -> io::Result<Self> {
+    fn new((index, socket): (u8, Socket)) -> io::Result<Self> {
         let watched = UdpSocket::from_std(socket.handle()?)?;
-        Ok(Self { socket, watched, outbox: Vec::new() })
+        Ok(Self { index, socket, watched, outbox: Vec::new() })
     }
 
     /// Fills the inbox and returns how many came. Fewer than it has room for means that the
@@ -296,8 +323,8 @@ impl Listener {
 }
 
 impl Sources {
-    /// Returns what has happened, if anything has.
-    fn poll(&mut self) -> Option<Event> {
+    /// Returns what has happened, if anything has; streams have to wait while media is crowded.
+    fn poll(&mut self, crowded: bool) -> Option<Event> {
         if let Ok(stored) = self.answers.try_recv() {
             return Some(answered(stored));
         }
@@ -310,7 +337,13 @@ impl Sources {
         if let Ok(query) = self.queries.try_recv() {
             return Some(Event::Query(query));
         }
-        self.orders.try_recv().ok().map(Event::Order)
+        if let Ok(order) = self.orders.try_recv() {
+            return Some(Event::Order(order));
+        }
+        if crowded {
+            return None;
+        }
+        self.streams.try_recv().ok().map(Event::Stream)
     }
 }
 
@@ -318,7 +351,7 @@ impl Sources {
 async fn happening(
     listeners: &[Listener],
     sources: &mut Sources,
-    pause: Duration,
+    (pause, crowded): (Duration, bool),
 ) -> Option<Event> {
     let readable = std::future::poll_fn(|context| {
         let ready = |listener: &Listener| listener.watched.poll_recv_ready(context).is_ready();
@@ -333,6 +366,7 @@ async fn happening(
         Some(input) = sources.inputs.recv() => Some(Event::Input(input)),
         Some(query) = sources.queries.recv() => Some(Event::Query(query)),
         Some(order) = sources.orders.recv() => Some(Event::Order(order)),
+        Some(told) = sources.streams.recv(), if !crowded => Some(Event::Stream(told)),
         () = tokio::time::sleep(pause) => None,
     }
 }

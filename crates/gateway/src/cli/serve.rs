@@ -15,7 +15,7 @@ const THREADS: usize = 2;
 /// taken by then it cannot take; the holds stand, and the next start settles them.
 const OVERTIME: Duration = Duration::from_secs(20);
 
-/// Serves. The first SIGTERM or SIGINT drains, the second ends at once; everything is charged
+/// Serves. SIGHUP loads the certificates of listeners again. The first SIGTERM or SIGINT drains, the second ends at once; everything is charged
 /// either way, unless the store is gone: then the process ends all the same, with an error.
 ///
 /// # Errors
@@ -36,10 +36,15 @@ async fn serve(config: Config) -> Result<()> {
     let mut stops = Stops::new().context("no signals")?;
     let mut running = serve::start(config).await?;
     tracing::info!(sip = ?running.sip_addresses(), http = %running.http_address(), "listening");
-    tokio::select! {
-        ended = running.wait() => return ended,
-        () = stops.next() => running.drain().await,
+    let mut hangups = signal(SignalKind::hangup()).context("no signals")?;
+    loop {
+        tokio::select! {
+            ended = running.wait() => return ended,
+            () = stops.next() => break,
+            _ = hangups.recv() => running.reload(),
+        }
     }
+    running.drain().await;
     let patience = running.drain_limit() + OVERTIME;
     tokio::select! {
         ended = running.wait() => return ended,

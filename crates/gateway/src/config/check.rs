@@ -1,5 +1,6 @@
 //! From the file as written to the configuration as used: every value checked, every error named.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -7,13 +8,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use api::Token;
-use model::limits;
+use model::{TrunkId, limits};
 use net::{PortRange, RangeError};
 
 use super::places::Places;
 use super::{
-    Charging, Config, ConfigError, ConfigErrors, Http, Listener, Log, LogFormat, Media, Node, Sip,
-    TOKEN_VARIABLE, file, from_environment, trunk,
+    Charging, Config, ConfigError, ConfigErrors, Http, Log, LogFormat, Media, Node, Sip,
+    TOKEN_VARIABLE, TrunkTls, file, from_environment, listener, trunk,
 };
 
 /// Collects what is wrong, with its place.
@@ -76,7 +77,9 @@ impl Checker<'_> {
     fn file(&mut self, written: file::File) -> Option<Config> {
         let node = self.node(written.node);
         let store = self.store(written.store.url);
-        let listeners = self.listeners(&written.listener);
+        let listeners = listener::listeners(self, &written.listener);
+        let trunk_tls = self.trunk_tls(&written.trunk);
+        let name_servers = self.name_servers(&written.dns.servers);
         let names: Vec<_> = written.listener.into_iter().map(|listener| listener.name).collect();
         let media = self.media(written.media);
         let trunks = trunk::trunks(self, written.trunk, &names);
@@ -91,6 +94,8 @@ impl Checker<'_> {
             listeners: listeners?,
             media: media?,
             trunks: trunks?,
+            trunk_tls,
+            name_servers,
             charging,
             http: http?,
             log: log?,
@@ -126,26 +131,20 @@ impl Checker<'_> {
         None
     }
 
-    fn listeners(&mut self, written: &[file::Listener]) -> Option<Vec<Listener>> {
-        if written.is_empty() || written.len() > 16 {
-            self.bad("listener", "1 to 16 [[listener]] tables are allowed");
-            return None;
-        }
-        let mut all = Vec::new();
-        for (at, listener) in written.iter().enumerate() {
-            let key = format!("listener[{at}]");
-            if written[..at].iter().any(|l| l.name.is_some() && l.name == listener.name) {
-                self.bad(&format!("{key}.name"), "is there twice; names of listeners are unique");
+    fn trunk_tls(&mut self, written: &[file::Trunk]) -> BTreeMap<TrunkId, TrunkTls> {
+        let mut all = BTreeMap::new();
+        for (at, trunk) in written.iter().enumerate() {
+            if let Some(tls) = &trunk.tls {
+                let checked = listener::trunk(self, &format!("trunk[{at}]"), tls);
+                all.insert(TrunkId::from_name(&trunk.name), checked);
             }
-            let bind: Option<SocketAddr> = self.address(&format!("{key}.bind"), &listener.bind);
-            let told = listener.advertised.as_deref();
-            let told: Option<Option<SocketAddr>> =
-                told.map(|text| self.address(&format!("{key}.advertised"), text));
-            let (Some(bind), Some(advertised)) = (bind, told.unwrap_or(bind)) else { continue };
-            self.advertisable(&format!("{key}.advertised"), bind.ip(), advertised.ip());
-            all.push(Listener { bind, advertised });
         }
-        Some(all)
+        all
+    }
+
+    fn name_servers(&mut self, written: &[String]) -> Vec<SocketAddr> {
+        let read = |(at, text): (usize, &String)| self.address(&format!("dns.servers[{at}]"), text);
+        written.iter().enumerate().filter_map(read).collect()
     }
 
     fn media(&mut self, written: file::Media) -> Option<Media> {
@@ -269,7 +268,7 @@ impl Checker<'_> {
         Sip { session_secs, banner: written.banner, retry_after_secs }
     }
 
-    fn address(&mut self, key: &str, text: &str) -> Option<SocketAddr> {
+    pub(super) fn address(&mut self, key: &str, text: &str) -> Option<SocketAddr> {
         let parsed = text.parse().ok();
         if parsed.is_none() {
             self.bad(
@@ -288,7 +287,7 @@ impl Checker<'_> {
         parsed
     }
 
-    fn advertisable(&mut self, key: &str, bind: IpAddr, advertised: IpAddr) {
+    pub(super) fn advertisable(&mut self, key: &str, bind: IpAddr, advertised: IpAddr) {
         if advertised.is_unspecified() {
             self.bad(key, "the address that peers reach is needed, since bind names none");
         } else if bind.is_ipv4() != advertised.is_ipv4() {

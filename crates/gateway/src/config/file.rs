@@ -27,6 +27,8 @@ pub(super) struct File {
     pub(super) drain: Drain,
     #[serde(default)]
     pub(super) sip: Sip,
+    #[serde(default)]
+    pub(super) dns: Dns,
 }
 
 #[derive(Debug, Deserialize)]
@@ -55,6 +57,39 @@ pub(super) struct Listener {
     pub(super) name: Option<String>,
     pub(super) bind: String,
     pub(super) advertised: Option<String>,
+    #[serde(default = "udp")]
+    pub(super) transport: String,
+    pub(super) certificate: Option<String>,
+    pub(super) key: Option<String>,
+    pub(super) client_authority: Option<String>,
+    #[serde(default = "none")]
+    pub(super) client_certificates: String,
+    #[serde(default = "yes")]
+    pub(super) keep_alive: bool,
+}
+
+fn udp() -> String {
+    "udp".to_owned()
+}
+
+fn none() -> String {
+    "none".to_owned()
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Dns {
+    #[serde(default)]
+    pub(super) servers: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TrunkTls {
+    pub(super) peer: Option<String>,
+    pub(super) authority: Option<String>,
+    pub(super) certificate: Option<String>,
+    pub(super) key: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -95,6 +130,7 @@ pub(super) struct Trunk {
     pub(super) signalling: Vec<String>,
     pub(super) media: Vec<String>,
     pub(super) listener: Option<String>,
+    pub(super) tls: Option<TrunkTls>,
     #[serde(default = "request_uri")]
     pub(super) called_from: String,
     #[serde(default)]

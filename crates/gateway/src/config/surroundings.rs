@@ -5,11 +5,12 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
+use model::Transport;
 use net::Socket;
 
 use super::check::Checker;
 use super::{Config, ConfigErrors};
-use crate::{prompts, serve};
+use crate::{clock, listening, prompts, serve};
 
 impl Config {
     /// Checks what the configuration names on this machine, and returns remarks: ports in use are
@@ -25,10 +26,19 @@ impl Config {
         let mut checker = Checker::new(path, text);
         let mut remarks = Vec::new();
         for (at, listener) in self.listeners.iter().enumerate() {
-            let bound = Socket::bind(listener.bind, None).map(drop);
+            let bound = match listener.transport {
+                Transport::Udp => Socket::bind(listener.bind, None).map(drop),
+                Transport::Tcp | Transport::Tls => TcpListener::bind(listener.bind).map(drop),
+            };
             let key = format!("listener[{at}].bind");
             remarks.extend(bindable(&mut checker, &key, listener.bind, bound));
         }
+        let today = i64::try_from(clock::unix().micros / 1_000_000).unwrap_or(i64::MAX);
+        let (wrong, soon) = listening::inspect(self, today);
+        for (key, problem) in wrong {
+            checker.bad(&key, problem);
+        }
+        remarks.extend(soon);
         let bound = TcpListener::bind(self.http.bind).map(drop);
         remarks.extend(bindable(&mut checker, "http.bind", self.http.bind, bound));
         remarks.extend(exposed(self.http.bind));

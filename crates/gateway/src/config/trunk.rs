@@ -87,7 +87,7 @@ fn trunk(
         signalling: signalling?,
         media: media?,
         listener,
-        tls_peer: None,
+        tls_peer: written.tls.and_then(|tls| tls.peer),
         called_from: called_from?,
         trusted: written.trusted,
         strip_prefix: written.strip_prefix,
