@@ -14,6 +14,7 @@ use crate::connection::{
     Closure, ConnectionId, ConnectionInput, ConnectionOutput, Record, RecordKind, Unfound,
 };
 use crate::dialog::record;
+use crate::locate::Book;
 use crate::session::Call;
 use crate::session::accept::Refusal;
 use crate::session::attempt::Attempt;
@@ -428,6 +429,7 @@ pub struct Endpoint {
     pub(crate) outputs: VecDeque<Output>,
     pub(crate) timers: Timers,
     pub(crate) streams: Streams,
+    pub(crate) book: Book,
     pub(crate) serial: u64,
     pub(crate) invites: Table<Invite>,
     pub(crate) served: Table<Served>,
@@ -460,6 +462,7 @@ impl Endpoint {
             outputs: VecDeque::new(),
             timers: Timers::default(),
             streams: Streams::default(),
+            book: Book::default(),
             serial: 0,
             invites: Table::default(),
             served: Table::default(),
@@ -527,7 +530,10 @@ impl Endpoint {
 
     fn obey(&mut self, command: Command, now: Instant) {
         match command {
-            Command::Trunks(trunks) => self.trunks.replace(trunks),
+            Command::Trunks(trunks) => {
+                self.trunks.replace(trunks);
+                self.foresee();
+            }
             Command::Drain => self.draining = true,
             Command::Ring { call } => self.ring_back(call, now),
             Command::Refuse { call, status, q850, retry_after_secs } => {
@@ -555,6 +561,7 @@ impl Endpoint {
             Alarm::Acknowledgement(call) => self.acknowledgement_due(call, now),
             Alarm::Session(call) => self.session_due(call, now),
             Alarm::Connection(connection) => self.connection_due(connection, now),
+            Alarm::Names => self.names_due(now),
         }
     }
 }

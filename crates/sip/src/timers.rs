@@ -25,6 +25,8 @@ pub(crate) enum Alarm {
     Session(CallId),
     /// A connection that is silent.
     Connection(ConnectionId),
+    /// What is known of names gets old.
+    Names,
 }
 
 /// The alarms.

@@ -71,6 +71,11 @@ impl AllowList {
         own.or(dialled).unwrap_or_else(|| peer.ip().to_string())
     }
 
+    /// Returns every active trunk.
+    pub(crate) fn ids(&self) -> Vec<TrunkId> {
+        self.active.iter().map(|trunk| trunk.id).collect()
+    }
+
     /// Returns an active trunk.
     pub(crate) fn active(&self, id: TrunkId) -> Option<&Trunk> {
         self.active.iter().find(|trunk| trunk.id == id)
