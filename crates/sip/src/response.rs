@@ -1,10 +1,10 @@
 //! Where an answer to a request of ours goes.
 
 use bytes::Bytes;
-use model::{Instant, TrunkId};
+use model::{Instant, TrunkId, limits};
 
 use crate::endpoint::{Counted, Endpoint, Event};
-use crate::message::{Message, Name, follow, header};
+use crate::message::{Message, Method, Name, follow, header};
 use crate::timers::Alarm;
 use crate::transaction::client::{self, Purpose};
 use crate::transaction::client_invite::{self, Aim, State};
@@ -65,7 +65,9 @@ impl Endpoint {
                 self.emit(Event::OrphanEnded { call, answered: answer.is_some() });
             }
             Purpose::Ping(call, way) => self.pinged((call, way), status, answer, now),
-            Purpose::Refresh(call) => self.refreshed(call, status, answer, now),
+            Purpose::Refresh(call) => {
+                self.refreshed((call, Method::Update), status, answer, now);
+            }
         }
     }
 
@@ -85,7 +87,10 @@ impl Endpoint {
             return self.count(Counted::Malformed);
         }
         let input = match status {
-            ..200 => client_invite::Input::Provisional,
+            ..200 => client_invite::Input::Provisional(match aim {
+                Aim::Attempt(_) => None,
+                Aim::Change(..) => Some(now + limits::SIP_GIVE_UP),
+            }),
             200..300 => client_invite::Input::Success,
             300.. => match follow::ack(&row.request, message) {
                 Some(ack) => client_invite::Input::Refusal(ack),
@@ -93,7 +98,18 @@ impl Endpoint {
             },
         };
         self.step_placed(serial, input, now);
-        let Aim::Attempt(attempt) = aim;
+        let attempt = match aim {
+            Aim::Attempt(attempt) => attempt,
+            Aim::Change(call, why) => {
+                if (200..300).contains(&status) && !refused {
+                    self.renewed(serial, open);
+                }
+                if open && status >= 200 {
+                    self.renewal_over((serial, call, why), status, Some(message), now);
+                }
+                return;
+            }
+        };
         match status {
             ..200 if open => self.progressed(attempt, status, (message, payload), now),
             200..300 if !refused => self.answered(attempt, (message, payload), now),
@@ -111,7 +127,7 @@ impl Endpoint {
     pub(crate) fn step_placed(&mut self, serial: u64, input: client_invite::Input, now: Instant) {
         let Some(mut row) = self.placed.take(serial) else { return };
         let timed = matches!(input, client_invite::Input::Due);
-        let (flow, before) = (row.flow, row.due());
+        let (flow, before, open) = (row.flow, row.due(), row.state.is_open());
         let step = row.state.step(input, &row.request, now);
         let due = step.state.as_ref().and_then(State::due);
         self.timers.shift(Alarm::Placed(serial), before, due);
@@ -123,14 +139,24 @@ impl Endpoint {
         }
         let Some(state) = step.state else {
             self.close_placed(serial, &row.key, (row.flow, row.trunk));
-            let Aim::Attempt(attempt) = row.aim;
-            return self.attempt_over(attempt, (serial, 408), now);
+            return self.placed_over((serial, row.aim, open), 408, now);
         };
         if matches!(state, State::Accepted { .. }) {
             row.request = Bytes::new();
         }
         row.state = state;
         self.placed.put(serial, row);
+    }
+
+    /// An INVITE of ours is over; `open` tells that no final answer came.
+    fn placed_over(&mut self, (serial, aim, open): (u64, Aim, bool), status: u16, now: Instant) {
+        match aim {
+            Aim::Attempt(attempt) => self.attempt_over(attempt, (serial, status), now),
+            Aim::Change(call, why) if open => {
+                self.renewal_over((serial, call, why), status, None, now);
+            }
+            Aim::Change(..) => {}
+        }
     }
 
     /// Forgets an INVITE of ours.
@@ -158,8 +184,7 @@ impl Endpoint {
         let Some((mut flow, request)) = row.fallback.take() else {
             self.timers.shift(Alarm::Placed(serial), before, None);
             self.close_placed(serial, &row.key, (row.flow, row.trunk));
-            let Aim::Attempt(attempt) = row.aim;
-            return self.attempt_over(attempt, (serial, 503), now);
+            return self.placed_over((serial, row.aim, true), 503, now);
         };
         flow.connection = self.connect(flow, Some(row.trunk));
         row.state = State::start(now, self.is_reliable(flow.listener));

@@ -13,6 +13,7 @@ pub(crate) mod invite;
 pub(crate) mod life;
 pub(crate) mod options;
 pub(crate) mod reinvite;
+pub(crate) mod renew;
 pub(crate) mod timer;
 pub(crate) mod update;
 
@@ -70,6 +71,17 @@ pub(crate) struct Live {
     pub(crate) clock: Option<Clock>,
     /// Whether a question for life is on its way.
     pub(crate) asking: bool,
+    /// A re-INVITE of ours that has no final answer.
+    pub(crate) renewing: Option<u64>,
+    /// Our SDP that stands.
+    pub(crate) sdp: Bytes,
+}
+
+impl Live {
+    /// Whether no change of the session is under way, theirs or ours.
+    pub(crate) const fn is_settled(&self) -> bool {
+        self.waiting.is_none() && self.asked.is_none() && self.renewing.is_none()
+    }
 }
 
 /// A 200 OK that is repeated until its ACK (RFC 3261 §13.3.1.4).

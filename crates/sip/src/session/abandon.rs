@@ -20,7 +20,7 @@ impl Endpoint {
         let Some(mut attempt) = self.lift(serial) else { return };
         let left = Abandoned { q850, until: None };
         let heard = self.placed.row(attempt.invite).is_some_and(|row| match row.state {
-            client_invite::State::Proceeding => true,
+            client_invite::State::Proceeding { .. } => true,
             // Nothing came: a CANCEL might overtake its INVITE. It leaves with the first 1xx.
             client_invite::State::Calling { .. }
             | client_invite::State::Completed { .. }

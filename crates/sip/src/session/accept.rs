@@ -5,7 +5,7 @@ use model::{CallId, Instant};
 
 use crate::endpoint::Endpoint;
 use crate::message::wire::{Body, Lines, Value};
-use crate::session::{Phase, Waiting};
+use crate::session::{Live, Phase, Waiting};
 
 /// A final refusal.
 #[derive(Debug, Clone, Copy)]
@@ -58,7 +58,7 @@ impl Endpoint {
             Phase::Ringing { invite, late, terms } => (invite, late, terms),
             Phase::Live(_) => return,
         };
-        call.phase = Phase::Live(Box::default());
+        call.phase = Phase::Live(Box::new(Live { sdp: body.clone(), ..Live::default() }));
         let cseq = self.invites.row(invite).map_or(0, |row| row.cseq);
         let way = self.invites.row(invite).map_or(flow, |row| row.flow);
         let mut lines = self.words.offer(flow.listener);

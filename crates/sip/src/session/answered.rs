@@ -12,7 +12,7 @@ use crate::session::attempt::{Attempt, Stage};
 use crate::session::bye::Farewell;
 use crate::session::invite::description;
 use crate::session::timer::{Refresher, Terms};
-use crate::session::{Call, Phase};
+use crate::session::{Call, Live, Phase};
 use crate::transport::Flow;
 use crate::trunk::identity;
 
@@ -45,7 +45,7 @@ impl Endpoint {
             return None;
         }
         let dialog = template.joined(answer, tag, to, &target);
-        let (flow, ack) = self.ack_of(trunk, &dialog, &credentials)?;
+        let (flow, ack) = self.ack_of(trunk, (&dialog, dialog.local_cseq), &credentials)?;
         leg.ack = Some((flow, ack.clone()));
         self.transmit(flow, ack);
         Some(dialog)
@@ -55,14 +55,14 @@ impl Endpoint {
     pub(crate) fn ack_of(
         &mut self,
         trunk: TrunkId,
-        dialog: &Dialog,
+        (dialog, cseq): (&Dialog, u32),
         credentials: &Lines,
     ) -> Option<(Flow, Bytes)> {
         let mut flow = self.onward(trunk, dialog);
         flow.connection = self.connect(flow, Some(trunk));
         let branch = self.chance.branch();
         let via = self.via(flow, &branch);
-        let draft = dialog.written(Method::Ack.name(), dialog.local_cseq, crate::dialog::HOPS)?;
+        let draft = dialog.written(Method::Ack.name(), cseq, crate::dialog::HOPS)?;
         let lines = [&via, &draft.lines, credentials, &self.words.user_agent];
         Some((flow, wire::request(Method::Ack.name(), &draft.uri, &lines, None)))
     }
@@ -74,27 +74,29 @@ impl Endpoint {
         (answer, payload): (&Message<'_>, &Bytes),
         now: Instant,
     ) -> Attempt {
-        let unwanted = match attempt.stage {
-            Stage::Open(_) => None,
-            Stage::Abandoned(_) => Some(Counted::LateAnswer),
-            Stage::Answered => Some(Counted::ForkedAnswer),
+        let before = std::mem::replace(&mut attempt.stage, Stage::Answered);
+        let wanted = match before {
+            Stage::Open(open) => Ok(open.dial.offer),
+            Stage::Abandoned(_) => Err(Counted::LateAnswer),
+            Stage::Answered => Err(Counted::ForkedAnswer),
         };
-        if let Some(counted) = unwanted {
-            self.count(counted);
-            attempt.stage = Stage::Answered;
-            let (trunk, known) = (attempt.trunk, Some(attempt.known.clone()));
-            self.part(Farewell { trunk, dialog, known, q850: None }, now);
-            return attempt;
-        }
+        let sdp = match wanted {
+            Ok(sdp) => sdp,
+            Err(counted) => {
+                self.count(counted);
+                let (trunk, known) = (attempt.trunk, Some(attempt.known.clone()));
+                self.part(Farewell { trunk, dialog, known, q850: None }, now);
+                return attempt;
+            }
+        };
         let early = attempt.legs.iter().find(|leg| leg.tag == dialog.id.remote_tag);
         let early = early.and_then(|leg| leg.early.clone());
         let body = description(answer, payload).ok().flatten().or(early);
-        attempt.stage = Stage::Answered;
         let (id, trunk) = (attempt.call, attempt.trunk);
         let known = Some(attempt.known.clone());
         let mut allowed = answer.elements(Name::Allow);
         let updates = allowed.any(|method| method.eq_ignore_ascii_case("UPDATE"));
-        let phase = Phase::Live(Box::default());
+        let phase = Phase::Live(Box::new(Live { sdp, ..Live::default() }));
         self.dialled.remove(&id);
         self.tags.insert(dialog.id.local_tag.clone(), id);
         self.trunks.hold(trunk);

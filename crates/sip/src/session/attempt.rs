@@ -50,6 +50,10 @@ pub(crate) struct Open {
     pub(crate) dial: Dial,
     /// P-Asserted-Identity and Privacy.
     pub(crate) ends: Lines,
+    /// The session interval that we ask for, seconds; 0 for none.
+    pub(crate) interval: u32,
+    /// Whether that was raised already, as a 422 wanted.
+    pub(crate) raised: bool,
     /// The addresses that are left.
     pub(crate) rest: VecDeque<Flow>,
     /// When the next address is tried; `None` once any answer came.

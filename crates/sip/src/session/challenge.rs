@@ -1,6 +1,6 @@
 //! 401 and 407 to requests of ours (RFC 3261 §22).
 
-use model::{Instant, TrunkId};
+use model::{CallId, Instant, TrunkId};
 
 use crate::endpoint::{Counted, Endpoint};
 use crate::message::Message;
@@ -44,6 +44,23 @@ impl Endpoint {
         }
     }
 
+    /// Takes an answer to a request in a live dialog; returns whether it is a challenge that is
+    /// worth asking again.
+    pub(crate) fn challenged_live(
+        &mut self,
+        id: CallId,
+        status: u16,
+        answer: &Message<'_>,
+    ) -> bool {
+        let Some(mut call) = self.calls.remove(&id) else { return false };
+        let worth = call
+            .known
+            .as_deref_mut()
+            .is_some_and(|known| self.learn_challenge((call.trunk, known), status, answer, true));
+        self.calls.insert(id, call);
+        worth
+    }
+
     /// Takes the answer to a request in a live dialog. If it is a challenge that is worth it, asks
     /// again and tells so.
     pub(crate) fn asked_again(
@@ -53,18 +70,14 @@ impl Endpoint {
         answer: &Message<'_>,
         now: Instant,
     ) -> bool {
-        let (Purpose::Ping(id, _) | Purpose::Refresh(id)) = *purpose else { return false };
-        let Some(mut call) = self.calls.remove(&id) else { return false };
-        let worth = call
-            .known
-            .as_deref_mut()
-            .is_some_and(|known| self.learn_challenge((call.trunk, known), status, answer, true));
-        self.calls.insert(id, call);
-        worth
-            && match *purpose {
-                Purpose::Ping(id, way) => self.ask_in(id, way, now),
-                Purpose::Refresh(id) => self.refresh(id, now),
-                Purpose::Bye(_) | Purpose::Cancel | Purpose::Orphan(_) => false,
+        match *purpose {
+            Purpose::Ping(call, way) => {
+                self.challenged_live(call, status, answer) && self.ask_in(call, way, now)
             }
+            Purpose::Refresh(call) => {
+                self.challenged_live(call, status, answer) && self.refresh(call, now)
+            }
+            Purpose::Bye(_) | Purpose::Cancel | Purpose::Orphan(_) => false,
+        }
     }
 }

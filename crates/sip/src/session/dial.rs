@@ -84,7 +84,12 @@ impl Endpoint {
         let mut template = Dialog::placed(&ends, id, flow);
         let (call, trunk) = (dial.call, dial.trunk);
         let patience = Some(now + dial.patience);
-        let open = Open { dial, ends: ends.lines, rest, patience, progressed: false };
+        let interval = match self.settings.session_secs {
+            0 => 0,
+            secs => secs.max(limits::MIN_SE_SECS),
+        };
+        let ends = ends.lines;
+        let open = Open { dial, ends, interval, raised: false, rest, patience, progressed: false };
         let serial = self.next_serial();
         let invite = self.invite(serial, &mut template, (&open, &Lines::new()), now)?;
         self.trunks.hold(trunk);
@@ -112,10 +117,10 @@ impl Endpoint {
         let mut extra = open.ends.clone();
         extra.append(credentials);
         extra.append(&self.words.offer(flow.listener));
-        if self.settings.session_secs > 0 {
-            let least = self.settings.session_secs.max(limits::MIN_SE_SECS);
-            extra.push("Session-Expires", &Value::shown(least));
-            extra.push("Min-SE", &Value::shown(limits::MIN_SE_SECS));
+        if open.interval > 0 {
+            extra.push("Session-Expires", &Value::shown(open.interval));
+            let least = if open.raised { open.interval } else { limits::MIN_SE_SECS };
+            extra.push("Min-SE", &Value::shown(least));
         }
         let draft = template.draft_within(Method::Invite.name(), open.dial.max_forwards)?;
         let trunk = open.dial.trunk;
@@ -156,7 +161,8 @@ impl Endpoint {
         let serial = self.next_serial();
         let key = Key::client(&branch);
         let state = State::start(now, self.is_reliable(flow.listener));
-        let row = Placed { key, flow, aim, trunk, request: request.clone(), fallback, state };
+        let row =
+            Placed { key, flow, aim, trunk, request: request.clone(), fallback, ack: None, state };
         self.timers.shift(Alarm::Placed(serial), None, row.due());
         self.placed.insert(serial, row);
         self.trunks.hold(trunk);
@@ -199,12 +205,17 @@ impl Endpoint {
     /// A refusal came; it is acknowledged already.
     pub(crate) fn refused(&mut self, serial: u64, status: u16, answer: &Message<'_>, now: Instant) {
         let Some(mut attempt) = self.lift(serial) else { return };
-        let open = match attempt.stage {
+        let mut open = match attempt.stage {
             Stage::Open(open) => open,
             Stage::Abandoned(_) | Stage::Answered => return self.trunks.release(attempt.trunk),
         };
         let known = (attempt.trunk, &mut *attempt.known);
-        if self.learn_challenge(known, status, answer, false) {
+        let least = answer.first(Name::MinSe).and_then(header::seconds).map(|(secs, _)| secs);
+        let raised = least.filter(|least| status == 422 && *least > open.interval && !open.raised);
+        if let Some(least) = raised {
+            (open.interval, open.raised) = (least, true);
+        }
+        if raised.is_some() || self.learn_challenge(known, status, answer, false) {
             attempt.stage = Stage::Open(open);
             return self.invite_again(serial, attempt, now);
         }

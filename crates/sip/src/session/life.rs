@@ -9,6 +9,7 @@ use model::{CallId, Instant};
 use crate::endpoint::{Endpoint, Event};
 use crate::message::{Message, Method, Name};
 use crate::transaction::client::Purpose;
+use crate::transaction::client_invite::Why;
 
 /// In which way a peer is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub(crate) enum Way {
     Options,
     /// By an UPDATE without SDP (RFC 3311), if the peer's Allow lists it.
     Update,
+    /// By a re-INVITE with the SDP that stands.
+    Invite,
 }
 
 impl Way {
@@ -24,12 +27,13 @@ impl Way {
         match self {
             Self::Options => Method::Options,
             Self::Update => Method::Update,
+            Self::Invite => Method::Invite,
         }
     }
 }
 
 /// Every way, in the order in which they are tried.
-const WAYS: [Way; 2] = [Way::Options, Way::Update];
+const WAYS: [Way; 3] = [Way::Options, Way::Update, Way::Invite];
 
 /// What a final answer to a request in a dialog says of its peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,12 +82,14 @@ impl Endpoint {
         live.asking = false;
         match (Sign::read(status), way) {
             (Sign::Alive, Way::Options) => self.emit(Event::Alive { call }),
-            (Sign::Alive, Way::Update) => {
+            (Sign::Alive, Way::Update | Way::Invite) => {
                 self.rewind(call, answer, now);
                 self.emit(Event::Alive { call });
             }
-            (Sign::Gone, Way::Options | Way::Update) => self.lose_peer(call, status, now),
-            (Sign::Nothing, Way::Options | Way::Update) => {
+            (Sign::Gone, Way::Options | Way::Update | Way::Invite) => {
+                self.lose_peer(call, status, now)
+            }
+            (Sign::Nothing, Way::Options | Way::Update | Way::Invite) => {
                 live.asking = true;
                 let tried = WAYS.iter().position(|one| *one == way).map_or(WAYS.len(), |at| at + 1);
                 self.ask_in_one_of(call, WAYS.get(tried..).unwrap_or_default(), now);
@@ -126,6 +132,10 @@ impl Endpoint {
         let mut extra = self.words.offer(known.dialog.flow.listener);
         match way {
             Way::Options => {}
+            Way::Invite => {
+                // A refresh on its way is met by no other.
+                return self.kept_terms(call).is_some() && self.renew(call, Why::Life, now);
+            }
             Way::Update => {
                 let Some(terms) = self.kept_terms(call).filter(|_| known.updates) else {
                     return false;

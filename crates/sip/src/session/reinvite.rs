@@ -83,7 +83,9 @@ impl Endpoint {
         let Some(call) = self.calls.get(&id) else { return Err((481, Lines::new())) };
         let (unanswered, unacknowledged) = match &call.phase {
             Phase::Ringing { .. } => (true, false),
-            Phase::Live(live) => (live.asked.is_some(), live.waiting.is_some()),
+            Phase::Live(live) => {
+                (live.asked.is_some(), live.waiting.is_some() || live.renewing.is_some())
+            }
         };
         if unanswered {
             // Their earlier offer has no answer yet.
@@ -103,7 +105,9 @@ impl Endpoint {
 
     /// Sends 200 OK to a change.
     pub(crate) fn accept_offer(&mut self, id: CallId, body: &Bytes, now: Instant) {
-        let Some(asked) = self.live_mut(id).and_then(|live| live.asked.take()) else { return };
+        let Some(live) = self.live_mut(id) else { return };
+        let Some(asked) = live.asked.take() else { return };
+        live.sdp = body.clone();
         let mut lines = self.words.offer(asked.flow.listener);
         asked.terms.write(&mut lines);
         match asked.by {

@@ -12,6 +12,7 @@ use crate::session::Phase;
 use crate::session::life::Sign;
 use crate::timers::Alarm;
 use crate::transaction::client::Purpose;
+use crate::transaction::client_invite::Why;
 use crate::trunk::identity;
 
 /// Who keeps the session alive.
@@ -41,7 +42,7 @@ pub(crate) struct TooSmall;
 
 impl Terms {
     /// Negotiates by RFC 4028 §9. `wanted` is our own interval, 0 for none; `updates` tells whether
-    /// the peer takes UPDATE, the only request that we refresh with.
+    /// the peer takes UPDATE: nobody is troubled with re-INVITEs who asked for no timer.
     ///
     /// # Errors
     /// [`TooSmall`] if the peer would understand that answer.
@@ -63,8 +64,7 @@ impl Terms {
         };
         let named = asked.and_then(|(_, rest)| header::parameter(rest, "refresher"));
         let ours = !supported || named.is_some_and(|who| who.eq_ignore_ascii_case("uas"));
-        if ours && !updates {
-            // We could not keep it alive, and nobody else would.
+        if ours && !updates && asked.is_none() {
             return Ok(Self::Open);
         }
         let refresher = if ours { Refresher::Us } else { Refresher::Peer };
@@ -108,7 +108,7 @@ pub(crate) fn min_se() -> Lines {
 pub(crate) struct Clock {
     interval: u32,
     refresher: Refresher,
-    /// When we ask again; `None` while an UPDATE is on its way, or the peer does it.
+    /// When we ask again; `None` while a refresh is on its way, or the peer does it.
     refresh: Option<Instant>,
     expires: Instant,
 }
@@ -129,7 +129,7 @@ impl Clock {
     }
 
     /// Returns the field with which a request of ours keeps it.
-    fn line(&self) -> Lines {
+    pub(crate) fn line(&self) -> Lines {
         let who = match self.refresher {
             Refresher::Us => "uac",
             Refresher::Peer => "uas",
@@ -172,6 +172,15 @@ impl Endpoint {
             return false;
         };
         let Some(flow) = self.calls.get(&call).map(|call| call.dialog.flow) else { return false };
+        if self.calls.get(&call).is_some_and(|call| !call.updates) {
+            let left = self.renew(call, Why::Refresh, now);
+            if !left {
+                // Another change is under way, and may refresh the session itself.
+                let refresh = Some(now + self.glare(call));
+                self.wind(call, Some(Clock { refresh, ..clock }));
+            }
+            return left;
+        }
         let mut extra = self.words.offer(flow.listener);
         extra.append(&session_expires(clock.interval, "uac"));
         self.ask_inside(call, Method::Update, Purpose::Refresh(call), &extra, now)
@@ -201,15 +210,15 @@ impl Endpoint {
         leaves
     }
 
-    /// The answer to our UPDATE. One that is about the request alone is tried again.
+    /// The answer to our UPDATE or re-INVITE. One that is about the request alone is tried again.
     pub(crate) fn refreshed(
         &mut self,
-        call: CallId,
+        (call, method): (CallId, Method),
         status: u16,
         answer: Option<&Message<'_>>,
         now: Instant,
     ) {
-        self.learn_update(call, (Method::Update, status), answer);
+        self.learn_update(call, (method, status), answer);
         let Some(clock) = self.live_mut(call).and_then(|live| live.clock.clone()) else { return };
         let least = answer.and_then(|answer| answer.first(Name::MinSe)).and_then(header::seconds);
         let least = least.map_or(0, |(secs, _)| secs);
@@ -218,6 +227,10 @@ impl Endpoint {
             Sign::Alive => {
                 self.rewind(call, answer, now);
                 self.emit(Event::Alive { call });
+            }
+            Sign::Nothing if status == 491 => {
+                let refresh = Some(now + self.glare(call));
+                self.wind(call, Some(Clock { refresh, ..clock }));
             }
             Sign::Nothing if status == 422 && least > clock.interval => {
                 self.wind(call, Some(Clock { interval: least, refresh: Some(now), ..clock }));
@@ -301,9 +314,10 @@ mod tests {
     }
 
     #[test]
-    fn without_update_we_promise_no_refresh() {
+    fn who_asked_for_no_timer_is_not_troubled_with_invites() {
         assert_eq!(negotiate("", 600, false), Ok(Terms::Open));
-        assert_eq!(negotiate("k: timer\r\nx: 1800;refresher=uas\r\n", 0, false), Ok(Terms::Open));
+        let asked = negotiate("k: timer\r\nx: 1800;refresher=uas\r\n", 0, false);
+        assert_eq!(asked, TIMED(1800, Refresher::Us, true));
     }
 
     fn negotiate(fields: &str, wanted: u32, updates: bool) -> Result<Terms, TooSmall> {

@@ -38,7 +38,10 @@ impl Endpoint {
     }
 
     fn refresh_by_peer(&mut self, arrival: &Arrival<'_>, call: CallId, tag: &str) {
-        // Whoever sends UPDATE takes it too.
+        if let Some(call) = self.calls.get_mut(&call) {
+            // Whoever sends UPDATE takes it too.
+            call.updates = true;
+        }
         let terms = Terms::negotiate(&arrival.request, self.settings.session_secs, true);
         match terms {
             Ok(terms) => {

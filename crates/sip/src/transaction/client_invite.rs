@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use model::{Instant, TrunkId, limits};
+use model::{CallId, Instant, TrunkId, limits};
 
 use crate::transaction::{Key, Row, Step};
 use crate::transport::Flow;
@@ -13,6 +13,17 @@ use crate::transport::Flow;
 pub(crate) enum Aim {
     /// A new call: the attempt's serial.
     Attempt(u64),
+    /// Nothing new in a live call.
+    Change(CallId, Why),
+}
+
+/// Why a live call is invited again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// To refresh the session.
+    Refresh,
+    /// To ask whether the peer lives.
+    Life,
 }
 
 /// One INVITE of ours.
@@ -27,6 +38,8 @@ pub(crate) struct Placed {
     pub(crate) request: Bytes,
     /// Where it goes, and as what, if its connection cannot be had.
     pub(crate) fallback: Option<(Flow, Bytes)>,
+    /// The ACK of its 2xx, where that is known before.
+    pub(crate) ack: Option<(Flow, Bytes)>,
     pub(crate) state: State,
 }
 
@@ -45,8 +58,9 @@ impl Row for Placed {
 pub(crate) enum State {
     /// Nothing came.
     Calling { interval: Duration, resend: Instant, give_up: Instant },
-    /// A 1xx came; the wait for more is the session's to end.
-    Proceeding,
+    /// A 1xx came. In a live call the wait for more has an end; that for a new call's answer is the
+    /// session's to end.
+    Proceeding { until: Option<Instant> },
     /// A refusal came; its repeats are acknowledged again.
     Completed { ack: Bytes, until: Instant },
     /// A 2xx came; all of them pass to the session, which acknowledges.
@@ -56,8 +70,8 @@ pub(crate) enum State {
 /// What can happen to it.
 #[derive(Debug)]
 pub(crate) enum Input {
-    /// 1xx.
-    Provisional,
+    /// 1xx, and how long more is waited for.
+    Provisional(Option<Instant>),
     /// 2xx.
     Success,
     /// 3xx–6xx, and its ACK.
@@ -78,7 +92,7 @@ impl State {
     /// Whether no final answer came.
     pub(crate) const fn is_open(&self) -> bool {
         match self {
-            Self::Calling { .. } | Self::Proceeding => true,
+            Self::Calling { .. } | Self::Proceeding { .. } => true,
             Self::Completed { .. } | Self::Accepted { .. } => false,
         }
     }
@@ -87,7 +101,7 @@ impl State {
     pub(crate) fn due(&self) -> Option<Instant> {
         match self {
             Self::Calling { resend, give_up, .. } => Some(*resend.min(give_up)),
-            Self::Proceeding => None,
+            Self::Proceeding { until } => *until,
             Self::Completed { until, .. } | Self::Accepted { until } => Some(*until),
         }
     }
@@ -96,13 +110,13 @@ impl State {
     pub(crate) fn step(self, input: Input, request: &Bytes, now: Instant) -> Step<Self> {
         let later = now + limits::SIP_GIVE_UP;
         match (self, input) {
-            (Self::Calling { .. } | Self::Proceeding, Input::Provisional) => {
-                Step::stay(Self::Proceeding)
+            (Self::Calling { .. } | Self::Proceeding { .. }, Input::Provisional(until)) => {
+                Step::stay(Self::Proceeding { until })
             }
-            (Self::Calling { .. } | Self::Proceeding, Input::Success) => {
+            (Self::Calling { .. } | Self::Proceeding { .. }, Input::Success) => {
                 Step::stay(Self::Accepted { until: later })
             }
-            (Self::Calling { .. } | Self::Proceeding, Input::Refusal(ack)) => {
+            (Self::Calling { .. } | Self::Proceeding { .. }, Input::Refusal(ack)) => {
                 Step::send(Self::Completed { ack: ack.clone(), until: later }, ack)
             }
             (Self::Calling { give_up, .. }, Input::Due) if now >= give_up => Step::over(),
@@ -115,7 +129,8 @@ impl State {
                 let state = Self::Calling { interval, resend: now + interval, give_up };
                 Step::send(state, request.clone())
             }
-            (Self::Proceeding, Input::Due) => Step::stay(Self::Proceeding),
+            (Self::Proceeding { until: Some(until) }, Input::Due) if now >= until => Step::over(),
+            (Self::Proceeding { until }, Input::Due) => Step::stay(Self::Proceeding { until }),
             (Self::Completed { ack, until }, Input::Refusal(_)) => {
                 Step::send(Self::Completed { ack: ack.clone(), until }, ack)
             }
@@ -124,10 +139,13 @@ impl State {
             {
                 Step::over()
             }
-            (state @ Self::Completed { .. }, Input::Provisional | Input::Success | Input::Due)
+            (
+                state @ Self::Completed { .. },
+                Input::Provisional(_) | Input::Success | Input::Due,
+            )
             | (
                 state @ Self::Accepted { .. },
-                Input::Provisional | Input::Success | Input::Refusal(_) | Input::Due,
+                Input::Provisional(_) | Input::Success | Input::Refusal(_) | Input::Due,
             ) => Step::stay(state),
         }
     }
@@ -163,8 +181,9 @@ mod tests {
     fn a_refusal_is_acknowledged_as_often_as_it_comes_for_32_seconds() {
         let request = Bytes::new();
         let ack = Bytes::from_static(b"ACK");
-        let proceeding = State::start(at(0), false).step(Input::Provisional, &request, at(10));
-        assert_eq!(proceeding.state, Some(State::Proceeding));
+        let proceeding =
+            State::start(at(0), false).step(Input::Provisional(None), &request, at(10));
+        assert_eq!(proceeding.state, Some(State::Proceeding { until: None }));
         let mut state = proceeding.state.unwrap();
         for millis in [100, 600, 1_600] {
             let step = state.step(Input::Refusal(ack.clone()), &request, at(millis));
