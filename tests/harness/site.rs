@@ -94,6 +94,13 @@ meeting = "subscribed"
 
 [[tariff]]
 currency = "EUR"
+type = "dial-out"
+per_minute = "0.60"
+initial_secs = 1
+subsequent_secs = 1
+
+[[tariff]]
+currency = "EUR"
 type = "toll"
 per_minute = "0.60"
 initial_secs = 1

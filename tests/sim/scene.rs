@@ -84,6 +84,7 @@ pub fn provision(plan: &Plan) -> Provision {
         currency: eur,
         dial_out: model::DialOutRules::default(),
         payg_needs_credits_licence: false,
+        outbound: Default::default(),
     };
     let user = |name: &str, organization, licences| User {
         id: UserId::from_name(name),
@@ -91,11 +92,12 @@ pub fn provision(plan: &Plan) -> Provision {
         organization,
         licences,
         toll_free_allowed: true,
+        outbound: Default::default(),
     };
-    let tariff = |number_type| TariffRow {
+    let tariff = |number_type: NumberType| TariffRow {
         organization: None,
         currency: eur,
-        number_type,
+        kind: number_type.into(),
         number_prefix: String::new(),
         caller_prefix: String::new(),
         rate: rate(plan),
@@ -103,6 +105,7 @@ pub fn provision(plan: &Plan) -> Provision {
     Provision {
         revision: 1,
         organizations: vec![organization(acme(), "acme"), organization(other(), "other")],
+        groups: Vec::new(),
         users: vec![
             user("paid", acme(), vec![Licence::PayPerMinute]),
             user("included", acme(), vec![Licence::Subscription, Licence::Credits]),

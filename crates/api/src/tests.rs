@@ -40,6 +40,7 @@ async fn serve(token: Option<&str>, ready: Result<(), String>) -> Served {
         currency: Currency::parse("EUR").unwrap(),
         dial_out: model::DialOutRules::default(),
         payg_needs_credits_licence: false,
+        outbound: Default::default(),
     };
     let provision = Provision { organizations: vec![organization], ..Provision::default() };
     store.apply(&provision).await.unwrap();

@@ -1,15 +1,19 @@
 //! What is provisioned, indexed for admission. Immutable; replaced whole.
 
+mod calling;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
+use model::policy::Group;
 use model::record::{
-    Meeting, NumberType, NumberingPlan, Organization, Provision, ServiceNumber, TariffRow, Trunk,
-    User, normalize,
+    Meeting, NumberType, NumberingPlan, Organization, Provision, ServiceNumber, TariffKind,
+    TariffRow, Trunk, User, normalize,
 };
 use model::{
-    Currency, DialOutRules, Did, MeetingId, OrganizationId, Outbound, Pin, Rate, TrunkId, UserId,
+    Currency, DialOutRules, Did, GroupId, MeetingId, OrganizationId, Outbound, Pin, Rate, TrunkId,
+    UserId,
 };
 
 /// Why a provision cannot be used.
@@ -90,9 +94,10 @@ pub struct Directory {
     id_lengths: BTreeMap<Option<OrganizationId>, usize>,
     organizations: BTreeMap<OrganizationId, Organization>,
     users: BTreeMap<UserId, User>,
+    groups: BTreeMap<GroupId, Group>,
     /// What an organization's meetings are licensed for, for its own toll-free numbers.
     hosts: BTreeMap<OrganizationId, Vec<Arc<Hosted>>>,
-    tariffs: BTreeMap<(Option<OrganizationId>, NumberType), Prices>,
+    tariffs: BTreeMap<(Option<OrganizationId>, TariffKind), Prices>,
 }
 
 impl Directory {
@@ -109,6 +114,10 @@ impl Directory {
         for organization in provision.organizations {
             let what = format!("organization {}", organization.name);
             once(directory.organizations.insert(organization.id, organization), what)?;
+        }
+        for group in provision.groups {
+            let what = format!("group {}", group.name);
+            once(directory.groups.insert(group.id, group), what)?;
         }
         directory.add_meetings(provision.users, provision.meetings)?;
         for number in provision.numbers {
@@ -211,17 +220,11 @@ impl Directory {
         let (called, caller) = (number.did.full(), caller.map(Did::full).unwrap_or_default());
         let currency = of.map(|organization| organization.currency);
         let find = |scope| {
-            let prices = self.tariffs.get(&(scope, number.number_type))?;
+            let prices = self.tariffs.get(&(scope, number.number_type.into()))?;
             longest(prices, &called, &caller, currency)
         };
         let own = of.and_then(|organization| find(Some(organization.id)));
         own.or_else(|| find(None))
-    }
-
-    /// Returns the price of calling a number: by destination alone (domain.md §5).
-    #[must_use]
-    pub fn dial_out_price(&self, _o: &Organization, _c: &model::E164) -> Option<Price> {
-        self.tariffs.values().next()?.values().next()?.values().next()?.first().copied()
     }
 
     fn add_meetings(
@@ -292,7 +295,7 @@ impl Directory {
         if row.organization.is_some_and(|id| !self.organizations.contains_key(&id)) {
             return Err(dangling(what, "an organization"));
         }
-        let prices = self.tariffs.entry((row.organization, row.number_type)).or_default();
+        let prices = self.tariffs.entry((row.organization, row.kind)).or_default();
         let of_number = prices.entry(row.number_prefix).or_default();
         let rows = of_number.entry(row.caller_prefix).or_default();
         let twice = rows.iter().any(|price| price.currency == row.currency);
@@ -435,7 +438,7 @@ mod tests {
         TariffRow {
             organization: of,
             currency: sample::currency(),
-            number_type: NumberType::Toll,
+            kind: TariffKind::Toll,
             number_prefix: number.into(),
             caller_prefix: caller.into(),
             rate: Rate { fee: Money::from_micros(fee), ..sample::rate() },

@@ -19,6 +19,7 @@ mod meter;
 pub mod outbound;
 pub mod output;
 mod placing;
+pub mod policy;
 mod ports;
 pub mod refusal;
 pub mod routing;

@@ -192,6 +192,7 @@ impl Bridge {
             funded_secs: 0,
             price: Some(price),
             reasons: trail.reasons,
+            decision: trail.decision,
             token: 0,
             speaking_until: now.mono,
         };
@@ -261,6 +262,7 @@ impl Bridge {
             currency: None,
             ending: Cause::Refused(denied.refusal).ending(&[], false),
             reasons: trail.reasons.clone(),
+            decision: trail.decision.clone(),
         };
         let question = Question {
             owner: Owner::Call(call),

@@ -11,6 +11,26 @@ pub enum Refusal {
     NotLicensed,
     /// Toll-free callers are refused for this organizer.
     TollFreeDisabled,
+    /// The organizer's outbound policy does not reach the destination.
+    OutboundPolicy,
+    /// The organization's own list denies the destination.
+    DestinationDenied,
+    /// A premium-rate number, and the organization does not allow those.
+    DestinationPremium,
+    /// A satellite or other international network, likewise.
+    DestinationSatellite,
+    /// A shared-cost number, likewise.
+    DestinationSharedCost,
+    /// A personal number, likewise.
+    DestinationPersonal,
+    /// A short code.
+    DestinationShort,
+    /// Emergency services: never from a meeting.
+    DestinationEmergency,
+    /// One of the bridge's own numbers (reliability.md S12).
+    DestinationOwnNumber,
+    /// A number that no country has given out.
+    DestinationUnassigned,
     /// What is available does not cover the first increment.
     InsufficientCredit,
     /// No tariff row covers the call.
@@ -75,10 +95,20 @@ const CALL: Row = row("", (480, 41), Prompt::CannotComplete, false);
 
 impl Refusal {
     /// Every refusal.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 32] = [
         Self::UnknownNumber,
         Self::NotLicensed,
         Self::TollFreeDisabled,
+        Self::OutboundPolicy,
+        Self::DestinationDenied,
+        Self::DestinationPremium,
+        Self::DestinationSatellite,
+        Self::DestinationSharedCost,
+        Self::DestinationPersonal,
+        Self::DestinationShort,
+        Self::DestinationEmergency,
+        Self::DestinationOwnNumber,
+        Self::DestinationUnassigned,
         Self::InsufficientCredit,
         Self::NoTariff,
         Self::UnknownConferenceId,
@@ -107,6 +137,16 @@ impl Refusal {
             Self::UnknownNumber => row("unknown_number", (404, 1), Prompt::CannotComplete, false),
             Self::NotLicensed => Row { label: "not_licensed", ..PAYER },
             Self::TollFreeDisabled => Row { label: "toll_free_disabled", ..PAYER },
+            Self::OutboundPolicy => Row { label: "outbound_policy", ..PAYER },
+            Self::DestinationDenied => Row { label: "destination_denied", ..PAYER },
+            Self::DestinationPremium => Row { label: "destination_premium", ..PAYER },
+            Self::DestinationSatellite => Row { label: "destination_satellite", ..PAYER },
+            Self::DestinationSharedCost => Row { label: "destination_shared_cost", ..PAYER },
+            Self::DestinationPersonal => Row { label: "destination_personal", ..PAYER },
+            Self::DestinationShort => Row { label: "destination_short", ..PAYER },
+            Self::DestinationEmergency => Row { label: "destination_emergency", ..PAYER },
+            Self::DestinationOwnNumber => Row { label: "destination_own_number", ..PAYER },
+            Self::DestinationUnassigned => Row { label: "destination_unassigned", ..PAYER },
             Self::InsufficientCredit => {
                 Row { label: "insufficient_credit", transient: true, ..PAYER }
             }
@@ -162,6 +202,31 @@ impl Refusal {
                  subscription with communications credits"
             }
             Self::TollFreeDisabled => "toll-free callers are refused for this organizer",
+            Self::OutboundPolicy => {
+                "the organizer's outbound policy does not reach this destination: assign another"
+            }
+            Self::DestinationDenied => {
+                "the organization's list denies this destination: allow a longer prefix of it"
+            }
+            Self::DestinationPremium => {
+                "a premium-rate number: switch premium_allowed on, or allow its range by the \
+                 organization's list"
+            }
+            Self::DestinationSatellite => {
+                "a satellite or other international network: switch satellite_allowed on, or allow \
+                 its range by the organization's list"
+            }
+            Self::DestinationSharedCost | Self::DestinationPersonal => {
+                "the one who is called sets the price: allow its range by the organization's list"
+            }
+            Self::DestinationShort => "short codes are not called: write the whole number",
+            Self::DestinationEmergency => {
+                "emergency services are never called from a meeting: use your own telephone"
+            }
+            Self::DestinationOwnNumber => "this is a number of the bridge itself: dial in instead",
+            Self::DestinationUnassigned => {
+                "no country has given this number out: check its first digits"
+            }
             Self::InsufficientCredit => {
                 "the organization's credit does not cover the first increment: top it up"
             }

@@ -72,6 +72,7 @@ pub(crate) fn organization() -> Organization {
         currency: currency(),
         dial_out: model::DialOutRules::default(),
         payg_needs_credits_licence: false,
+        outbound: Default::default(),
     }
 }
 
@@ -106,10 +107,10 @@ pub(crate) fn rate() -> Rate {
 }
 
 pub(crate) fn provision() -> Provision {
-    let tariff = |number_type| TariffRow {
+    let tariff = |number_type: NumberType| TariffRow {
         organization: None,
         currency: currency(),
-        number_type,
+        kind: number_type.into(),
         number_prefix: String::new(),
         caller_prefix: String::new(),
         rate: rate(),
@@ -117,12 +118,14 @@ pub(crate) fn provision() -> Provision {
     Provision {
         revision: 1,
         organizations: vec![organization()],
+        groups: Vec::new(),
         users: vec![User {
             id: UserId::from_name("ada@acme.example"),
             name: "ada@acme.example".into(),
             organization: organization().id,
             licences: vec![Licence::PayPerMinute],
             toll_free_allowed: true,
+            outbound: Default::default(),
         }],
         numbers: vec![number(NumberType::Toll), number(NumberType::TollFree)],
         meetings: vec![Meeting {

@@ -375,6 +375,7 @@ impl Bridge {
             funded_secs: 0,
             price: None,
             reasons: Vec::new(),
+            decision: None,
             token: 0,
             speaking_until: now.mono,
         }

@@ -328,6 +328,7 @@ mod tests {
                 q850: 16,
             },
             reasons: Vec::new(),
+            decision: None,
         }
     }
 }

@@ -7,6 +7,7 @@ mod conference_id;
 mod meetings;
 mod merge;
 mod numbers;
+mod outbound;
 mod shape;
 mod tariffs;
 

@@ -42,6 +42,8 @@ id!(/// A customer: it pays, and owns users, meetings and an account.
     OrganizationId);
 id!(/// A person of an organization; an organizer once they own a meeting.
     UserId);
+id!(/// A group of users that policies are given to.
+    GroupId);
 id!(/// One leg's life from INVITE to the CDR.
     CallId);
 id!(/// A durable meeting: conference ID, organizer, settings.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::dial_out::{DialOutRules, MeetingDialOut};
+use crate::policy::{Decision, Group, OrganizationOutbound, UserOutbound};
 use crate::{
     AccountId, CallId, Currency, Did, E164, IpPrefix, MeetingId, Money, NumberId, OrganizationId,
     Outbound, Pin, Rate, RateVersion, TrunkId, UnixTime, UserId,
@@ -16,13 +17,15 @@ pub struct Provision {
     pub revision: u64,
     /// Customers.
     pub organizations: Vec<Organization>,
+    /// Groups of users that policies are given to.
+    pub groups: Vec<Group>,
     /// People with licences.
     pub users: Vec<User>,
     /// DIDs of the bridge.
     pub numbers: Vec<ServiceNumber>,
     /// Durable meetings.
     pub meetings: Vec<Meeting>,
-    /// Dial-in prices.
+    /// Prices of dialling in and out.
     pub tariffs: Vec<TariffRow>,
 }
 
@@ -39,6 +42,8 @@ pub struct Organization {
     pub dial_out: DialOutRules,
     /// Whether pay-per-minute organizers need [`Licence::Credits`] too (domain.md §2; default no).
     pub payg_needs_credits_licence: bool,
+    /// What it says of calls out.
+    pub outbound: OrganizationOutbound,
 }
 
 /// What an organizer is licensed for (domain.md §2).
@@ -65,6 +70,8 @@ pub struct User {
     pub licences: Vec<Licence>,
     /// Whether toll-free callers may join their meetings (domain.md §3; default yes).
     pub toll_free_allowed: bool,
+    /// What is said of their calls out.
+    pub outbound: UserOutbound,
 }
 
 /// Who pays the carrier for a call to the number.
@@ -117,18 +124,40 @@ pub struct Meeting {
     pub dial_out: MeetingDialOut,
 }
 
-/// One price of dial-in: longest number prefix wins, then longest caller prefix (domain.md §5).
+/// Which of the three tariffs a price belongs to (domain.md §5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TariffKind {
+    /// Dialling in to a toll number.
+    Toll,
+    /// Dialling in to a toll-free number.
+    TollFree,
+    /// Calling out, by destination alone.
+    DialOut,
+}
+
+impl From<NumberType> for TariffKind {
+    fn from(dialled: NumberType) -> Self {
+        match dialled {
+            NumberType::Toll => Self::Toll,
+            NumberType::TollFree => Self::TollFree,
+        }
+    }
+}
+
+/// One price: longest number prefix wins, then longest caller prefix (domain.md §5).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TariffRow {
     /// The organization it is for; `None` is the list price.
     pub organization: Option<OrganizationId>,
     /// Its currency.
     pub currency: Currency,
-    /// Toll or toll-free dial-in.
-    pub number_type: NumberType,
-    /// Prefix of the service number as stored (`+39`, or a local string); empty matches all.
+    /// Which tariff.
+    pub kind: TariffKind,
+    /// Prefix of the service number as stored (`+39`, or a local string), or of the destination
+    /// when calling out; empty matches all.
     pub number_prefix: String,
-    /// Prefix of the caller's number (`+4477`); empty matches all, unknown origin included.
+    /// Prefix of the caller's number (`+4477`); empty matches all, unknown origin included. Always
+    /// empty when calling out.
     pub caller_prefix: String,
     /// The price.
     pub rate: Rate,
@@ -266,6 +295,8 @@ pub struct Cdr {
     pub ending: Ending,
     /// Why it was admitted or refused, in words for `explain`: licence, rule, rate.
     pub reasons: Vec<String>,
+    /// What was decided about the number, when we were to call it.
+    pub decision: Option<Decision>,
 }
 
 impl Cdr {

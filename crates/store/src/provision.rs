@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::OrganizationId;
+use model::policy::Group;
 use model::record::{Meeting, NumberType, Organization, Provision, ServiceNumber, TariffRow, User};
 
 use crate::Error;
@@ -32,6 +33,7 @@ pub(crate) fn merge(current: &Provision, change: &Provision) -> Result<Option<Pr
     let mut merged = Provision {
         revision: current.revision,
         organizations: upsert(&current.organizations, &change.organizations, |row| row.id),
+        groups: upsert(&current.groups, &change.groups, |row| row.id),
         users: upsert(&current.users, &change.users, |row| row.id),
         numbers: upsert(&current.numbers, &change.numbers, |row| row.id),
         meetings: upsert(&current.meetings, &change.meetings, |row| row.id),
@@ -48,7 +50,7 @@ pub(crate) fn merge(current: &Provision, change: &Provision) -> Result<Option<Pr
 
 /// What makes a tariff row the same price list line as another.
 pub(crate) fn tariff_key(row: &TariffRow) -> (Option<OrganizationId>, impl Ord + Clone + use<'_>) {
-    let place = (row.currency, row.number_type, &row.number_prefix, &row.caller_prefix);
+    let place = (row.currency, row.kind, &row.number_prefix, &row.caller_prefix);
     (row.organization, place)
 }
 
@@ -94,6 +96,7 @@ fn check_names(all: &Provision) -> Result<(), Error> {
             format!("user {} names an organization", user.name)
         })?;
     }
+    check_groups(all, &organizations)?;
     for meeting in &all.meetings {
         known(users.contains_key(&meeting.organizer), || {
             format!("meeting {} names an organizer", meeting.name)
@@ -139,6 +142,29 @@ fn check_default(numbers: &[ServiceNumber]) -> Result<(), Error> {
             "number {} cannot be the default: it must be toll, and no organization's alone",
             first.did.full()
         )));
+    }
+    Ok(())
+}
+
+fn check_groups(
+    all: &Provision,
+    organizations: &BTreeMap<OrganizationId, &Organization>,
+) -> Result<(), Error> {
+    let groups: BTreeMap<_, &Group> = all.groups.iter().map(|row| (row.id, row)).collect();
+    for group in &all.groups {
+        known(organizations.contains_key(&group.organization), || {
+            format!("group {} names an organization", group.name)
+        })?;
+    }
+    let names = all.groups.iter().map(|row| (row.organization, row.name.clone()));
+    unique(names, |(_, name)| format!("two groups are named {name}: rename one"))?;
+    let ranks = all.groups.iter().map(|row| (row.organization, row.rank));
+    unique(ranks, |(_, rank)| format!("two groups have the rank {rank}: give one another"))?;
+    for user in &all.users {
+        for id in &user.outbound.groups {
+            let own = groups.get(id).is_some_and(|group| group.organization == user.organization);
+            known(own, || format!("user {} names a group of their organization", user.name))?;
+        }
     }
     Ok(())
 }

@@ -391,14 +391,33 @@ async fn a_contradiction_is_refused_whole(store: Store) {
 }
 
 fn world_of_acme() -> Provision {
-    use model::record::{Licence, Meeting, NumberType, ServiceNumber, TariffRow, User};
-    let organization = organization("acme");
+    use model::policy::{DestinationRule, Group, OrganizationOutbound, UserOutbound};
+    use model::record::{Licence, Meeting, NumberType, ServiceNumber, TariffKind, TariffRow, User};
+    let mut organization = organization("acme");
+    organization.outbound = OrganizationOutbound {
+        country: "IT".parse().ok(),
+        policy: "DialoutCPCZoneAPSTNDomestic".parse().ok(),
+        premium_allowed: true,
+        satellite_allowed: false,
+        destinations: vec![
+            DestinationRule { prefix: String::new(), allow: false },
+            DestinationRule { prefix: "39".to_owned(), allow: true },
+        ],
+    };
+    let group = Group {
+        id: model::GroupId::from_name("acme/sales"),
+        name: "sales".to_owned(),
+        organization: organization.id,
+        rank: 1,
+        policy: "DialoutCPCandPSTNDisabled".parse().ok(),
+    };
     let user = User {
         id: model::UserId::from_name("ada@acme.example"),
         name: "ada@acme.example".to_owned(),
         organization: organization.id,
         licences: vec![Licence::PayPerMinute, Licence::Credits],
         toll_free_allowed: true,
+        outbound: UserOutbound { country: "CH".parse().ok(), policy: None, groups: vec![group.id] },
     };
     let meeting = Meeting {
         id: model::MeetingId::from_name("daily"),
@@ -432,18 +451,20 @@ fn world_of_acme() -> Provision {
     let list = TariffRow {
         organization: None,
         currency: organization.currency,
-        number_type: NumberType::Toll,
+        kind: TariffKind::Toll,
         number_prefix: String::new(),
         caller_prefix: String::new(),
         rate: world::rate(),
     };
     let own = TariffRow { organization: Some(organization.id), ..list.clone() };
+    let out = TariffRow { kind: TariffKind::DialOut, ..list.clone() };
     Provision {
         revision: 0,
         organizations: vec![organization],
+        groups: vec![group],
         users: vec![user],
         numbers,
         meetings: vec![meeting],
-        tariffs: vec![list, own],
+        tariffs: vec![list, out, own],
     }
 }

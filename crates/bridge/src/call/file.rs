@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use credits::{OpenLeg, Terms};
+use model::policy::Decision;
 use model::record::{Capability, Cdr, ServiceNumber, Trunk};
 use model::{CallId, Did, E164, Instant, Money, Now};
 
@@ -70,6 +71,8 @@ pub(crate) struct File {
     /// List price until somebody pays, then the price of the terms.
     pub(crate) price: Option<Price>,
     pub(crate) reasons: Vec<String>,
+    /// What was decided about the number, if we call it.
+    pub(crate) decision: Option<Decision>,
     /// Token of the newest announcement.
     pub(crate) token: u32,
     /// When it ends, if nothing stops it.
@@ -147,6 +150,7 @@ impl File {
             currency: self.price.map(|price| price.currency),
             ending: cause.ending(&self.trunk.refusal_codes, self.answered.is_some()),
             reasons: self.reasons.clone(),
+            decision: self.decision.clone(),
         };
         match self.payer {
             Payer::Included => {}

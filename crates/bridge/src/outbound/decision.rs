@@ -4,12 +4,14 @@
 use std::collections::VecDeque;
 
 use credits::Class;
-use model::{E164, Instant};
+use model::policy::Decision;
+use model::{E164, Instant, dialled};
 use rand_chacha::ChaCha8Rng;
 
 use crate::admission;
 use crate::directory::{Directory, Hosted, Price};
 use crate::outbound::{By, Denied, Options, limits};
+use crate::policy::{self, Caller};
 use crate::refusal::Refusal;
 use crate::routing::{self, Health, Route, Wanted};
 
@@ -31,6 +33,8 @@ pub(crate) struct Facts<'a> {
 pub(crate) struct Trail {
     /// The number, once it is read.
     pub(crate) called: Option<E164>,
+    /// What was decided about it.
+    pub(crate) decision: Option<Decision>,
     /// Every step, in words.
     pub(crate) reasons: Vec<String>,
 }
@@ -113,10 +117,23 @@ fn licence(facts: &Facts<'_>) -> Result<&'static str, Denied> {
 }
 
 /// Reads the number by the organizer's country and asks the policy (domain.md §3).
-fn policy(_facts: &Facts<'_>, typed: &str, trail: &mut Trail) -> Result<E164, Denied> {
-    let called = typed.parse::<E164>().map_err(|_| Refusal::MalformedNumber)?;
+fn policy(facts: &Facts<'_>, typed: &str, trail: &mut Trail) -> Result<E164, Denied> {
+    let (directory, host) = (facts.directory, facts.host);
+    let terms = directory.outbound_terms(&host.organizer, &host.organization);
+    let called = dialled::read(typed, terms.country).map_err(|misdial| {
+        trail.decision = Some(policy::unread(misdial, &terms));
+        Denied::new(Refusal::from(misdial), misdial.to_string())
+    })?;
     trail.called = Some(called);
-    Ok(called)
+    let verdict = policy::decide(&called, directory.is_ours(&called), Caller::Meeting, &terms);
+    trail.decision = Some(verdict.decision());
+    match verdict.refused {
+        None => {
+            trail.reasons.push(format!("allowed: {}", verdict.rule));
+            Ok(called)
+        }
+        Some(refusal) => Err(Denied::new(refusal, verdict.rule)),
+    }
 }
 
 /// The organizer's own leg is the last to be cut.

@@ -3,7 +3,7 @@
 
 use model::record::{
     CalledFrom, Licence, Meeting, NumberType, NumberingPlan, Organization, Provision,
-    ServiceNumber, TariffRow, Trunk, User,
+    ServiceNumber, TariffKind, TariffRow, Trunk, User,
 };
 use model::{
     CallerRange, Currency, MeetingId, Money, NumberId, OrganizationId, Outbound, Pin, Rate,
@@ -76,6 +76,7 @@ pub(crate) fn organization() -> Organization {
         currency: Currency::parse("EUR").unwrap(),
         dial_out: model::DialOutRules::default(),
         payg_needs_credits_licence: false,
+        outbound: Default::default(),
     }
 }
 
@@ -93,12 +94,14 @@ pub(crate) fn standard() -> Provision {
     Provision {
         revision: 1,
         organizations: vec![organization()],
+        groups: Vec::new(),
         users: vec![User {
             id: meeting.organizer,
             name: "ada".into(),
             organization: organization().id,
             licences: vec![Licence::PayPerMinute],
             toll_free_allowed: true,
+            outbound: Default::default(),
         }],
         numbers: vec![
             number(SHARED, NumberType::Toll, None, None),
@@ -107,7 +110,7 @@ pub(crate) fn standard() -> Provision {
             number(OWN_FREE, NumberType::TollFree, Some(organization().id), None),
         ],
         meetings: vec![meeting],
-        tariffs: vec![tariff(NumberType::Toll), tariff(NumberType::TollFree)],
+        tariffs: [TariffKind::Toll, TariffKind::TollFree, TariffKind::DialOut].map(tariff).into(),
     }
 }
 
@@ -137,11 +140,11 @@ fn number(
 }
 
 /// 0.60 a minute by the second: a cent a second.
-fn tariff(number_type: NumberType) -> TariffRow {
+fn tariff(kind: TariffKind) -> TariffRow {
     TariffRow {
         organization: None,
         currency: organization().currency,
-        number_type,
+        kind,
         number_prefix: String::new(),
         caller_prefix: String::new(),
         rate: Rate {

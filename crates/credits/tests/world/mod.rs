@@ -75,5 +75,6 @@ pub(crate) fn cdr(call: u128, terms: Option<&Terms>) -> Cdr {
             q850: 16,
         },
         reasons: Vec::new(),
+        decision: None,
     }
 }

@@ -261,6 +261,7 @@ mod tests {
                 q850: 1,
             },
             reasons: Vec::new(),
+            decision: None,
         }
     }
 

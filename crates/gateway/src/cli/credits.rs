@@ -345,6 +345,7 @@ mod tests {
             currency: Currency::parse("EUR").unwrap(),
             dial_out: model::DialOutRules::default(),
             payg_needs_credits_licence: false,
+            outbound: Default::default(),
         };
         let provision = Provision { organizations: vec![organization], ..Provision::default() };
         store.apply(&provision).await.unwrap();

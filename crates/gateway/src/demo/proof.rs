@@ -307,6 +307,7 @@ mod tests {
                 q850: 16,
             },
             reasons: Vec::new(),
+            decision: None,
         }
     }
 

@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::record::{Licence, NumberType, Organization, Provision, User};
-use model::{Currency, MeetingId, OrganizationId, UserId};
+use model::{Currency, GroupId, MeetingId, OrganizationId, UserId};
 
 use super::conference_id::Draw;
 use super::shape::{File, Text, line_of};
-use super::{Problem, shape};
+use super::{Problem, outbound, shape};
 
 /// Longest name of anything.
 const NAME_CHARACTERS: usize = 113;
@@ -21,6 +21,8 @@ pub(super) struct Reading<'a> {
     currencies: BTreeMap<OrganizationId, Currency>,
     employers: BTreeMap<UserId, OrganizationId>,
     pub(super) hosts: BTreeMap<MeetingId, UserId>,
+    /// The groups that users may be in, with their organizations.
+    pub(super) groups: BTreeMap<GroupId, OrganizationId>,
     problems: Vec<Problem>,
 }
 
@@ -42,12 +44,14 @@ impl<'a> Reading<'a> {
             employers.insert(UserId::from_name(user.name.get_ref()), organization);
         }
         let hosts = stored.meetings.iter().map(|m| (m.id, m.organizer)).collect();
-        Self { text, stored, currencies, employers, hosts, problems: Vec::new() }
+        let groups = outbound::groups_known(stored, file);
+        Self { text, stored, currencies, employers, hosts, groups, problems: Vec::new() }
     }
 
     /// Reads every record. What could not be read is left out and is among the problems.
     pub(super) fn records(&mut self, file: &File, ids: &mut Draw) -> Provision {
         let organizations = self.organizations(&file.organizations);
+        let groups = self.groups(&file.groups);
         let users = self.users(&file.users);
         let meetings = self.meetings(&file.meetings, ids);
         let numbers = self.numbers(&file.numbers);
@@ -55,6 +59,7 @@ impl<'a> Reading<'a> {
         Provision {
             revision: self.stored.revision,
             organizations,
+            groups,
             users,
             numbers,
             meetings,
@@ -81,6 +86,7 @@ impl<'a> Reading<'a> {
     ) -> Option<Organization> {
         let name = self.new_name("organization.name", &shape.name, names);
         let currency = self.currency("organization.currency", &shape.currency);
+        let outbound = self.organization_outbound(shape);
         let (name, currency) = (name?, currency?);
         let id = OrganizationId::from_name(&name);
         let before = self.stored.organizations.iter().find(|stored| stored.id == id);
@@ -94,7 +100,8 @@ impl<'a> Reading<'a> {
         }
         let payg_needs_credits_licence = shape.payg_needs_credits_licence;
         let dial_out = model::DialOutRules::default();
-        Some(Organization { id, name, currency, dial_out, payg_needs_credits_licence })
+        let outbound = outbound?;
+        Some(Organization { id, name, currency, dial_out, payg_needs_credits_licence, outbound })
     }
 
     fn users(&mut self, shapes: &[shape::User]) -> Vec<User> {
@@ -107,6 +114,7 @@ impl<'a> Reading<'a> {
         let organization = self.organization_named("user.organization", &shape.organization);
         let read = shape.licences.iter().filter_map(|sku| self.licence(sku));
         let licences: BTreeSet<Licence> = read.collect();
+        let outbound = self.user_outbound(shape);
         let name = name?;
         Some(User {
             id: UserId::from_name(&name),
@@ -114,6 +122,7 @@ impl<'a> Reading<'a> {
             organization: organization?,
             licences: licences.into_iter().collect(),
             toll_free_allowed: shape.toll_free_allowed,
+            outbound: outbound?,
         })
     }
 

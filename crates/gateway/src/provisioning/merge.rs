@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use model::OrganizationId;
+use model::policy::Group;
 use model::record::{Licence, Meeting, Organization, Provision, ServiceNumber, TariffRow, User};
 
 /// Returns what will be stored: the file's records replace those of the same id, its tariffs those
@@ -13,6 +14,7 @@ pub(super) fn merge(stored: &Provision, change: &Provision) -> Provision {
     Provision {
         revision: stored.revision,
         organizations: joined(&stored.organizations, &change.organizations, |o| o.id),
+        groups: joined(&stored.groups, &change.groups, |group| group.id),
         users: joined(&stored.users, &change.users, |user| user.id),
         numbers: joined(&stored.numbers, &change.numbers, |number| number.id),
         meetings: joined(&stored.meetings, &change.meetings, |meeting| meeting.id),
@@ -26,6 +28,10 @@ pub(super) fn news(stored: &Provision, change: &Provision) -> Vec<String> {
     for new in &change.organizations {
         let old = stored.organizations.iter().find(|old| old.id == new.id);
         news.extend(told("organization", &new.name, old, new, organization_differs));
+    }
+    for new in &change.groups {
+        let old = stored.groups.iter().find(|old| old.id == new.id);
+        news.extend(told("group", &new.name, old, new, group_differs));
     }
     for new in &change.users {
         let old = stored.users.iter().find(|old| old.id == new.id);
@@ -120,7 +126,20 @@ fn only(pairs: &[(bool, &'static str)]) -> Vec<&'static str> {
 
 fn organization_differs(old: &Organization, new: &Organization) -> Vec<&'static str> {
     let payg = old.payg_needs_credits_licence != new.payg_needs_credits_licence;
-    only(&[(old.currency != new.currency, "currency"), (payg, "payg_needs_credits_licence")])
+    let (before, after) = (&old.outbound, &new.outbound);
+    only(&[
+        (old.currency != new.currency, "currency"),
+        (payg, "payg_needs_credits_licence"),
+        (before.country != after.country, "country"),
+        (before.policy != after.policy, "outbound_policy"),
+        (before.premium_allowed != after.premium_allowed, "premium_allowed"),
+        (before.satellite_allowed != after.satellite_allowed, "satellite_allowed"),
+        (before.destinations != after.destinations, "allow or deny"),
+    ])
+}
+
+fn group_differs(old: &Group, new: &Group) -> Vec<&'static str> {
+    only(&[(old.rank != new.rank, "rank"), (old.policy != new.policy, "outbound_policy")])
 }
 
 fn user_differs(old: &User, new: &User) -> Vec<&'static str> {
@@ -128,6 +147,9 @@ fn user_differs(old: &User, new: &User) -> Vec<&'static str> {
         (old.organization != new.organization, "organization"),
         (old.licences != new.licences, "licences"),
         (old.toll_free_allowed != new.toll_free_allowed, "toll_free_allowed"),
+        (old.outbound.country != new.outbound.country, "country"),
+        (old.outbound.policy != new.outbound.policy, "outbound_policy"),
+        (old.outbound.groups != new.outbound.groups, "groups"),
     ])
 }
 
@@ -163,7 +185,7 @@ fn tariffs_told(
         let mut rows: Vec<TariffRow> = rows.cloned().collect();
         rows.sort_by_key(|row| {
             let prefixes = (row.number_prefix.clone(), row.caller_prefix.clone());
-            (row.currency, row.number_type, prefixes, row.rate.version)
+            (row.currency, row.kind, prefixes, row.rate.version)
         });
         rows
     };

@@ -15,6 +15,8 @@ pub(super) type Text = Spanned<String>;
 pub(super) struct File {
     #[serde(default, rename = "organization")]
     pub(super) organizations: Vec<Organization>,
+    #[serde(default, rename = "group")]
+    pub(super) groups: Vec<Group>,
     #[serde(default, rename = "user")]
     pub(super) users: Vec<User>,
     #[serde(default, rename = "number")]
@@ -33,6 +35,28 @@ pub(super) struct Organization {
     pub(super) currency: Text,
     #[serde(default)]
     pub(super) payg_needs_credits_licence: bool,
+    pub(super) country: Option<Text>,
+    pub(super) outbound_policy: Option<Text>,
+    #[serde(default)]
+    pub(super) premium_allowed: bool,
+    #[serde(default)]
+    pub(super) satellite_allowed: bool,
+    /// Prefixes of destinations.
+    #[serde(default)]
+    pub(super) allow: Vec<Text>,
+    /// Prefixes of destinations.
+    #[serde(default)]
+    pub(super) deny: Vec<Text>,
+}
+
+/// `[[group]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Group {
+    pub(super) name: Text,
+    pub(super) organization: Text,
+    pub(super) rank: Spanned<u32>,
+    pub(super) outbound_policy: Option<Text>,
 }
 
 /// `[[user]]`
@@ -44,6 +68,10 @@ pub(super) struct User {
     pub(super) licences: Vec<Text>,
     #[serde(default = "yes")]
     pub(super) toll_free_allowed: bool,
+    pub(super) country: Option<Text>,
+    pub(super) outbound_policy: Option<Text>,
+    #[serde(default)]
+    pub(super) groups: Vec<Text>,
 }
 
 /// `[[number]]`
@@ -155,7 +183,8 @@ mod tests {
         assert_eq!(
             problem(text),
             "f.toml:4: curency: unknown key `curency`, expected one of `name`, `currency`, \
-             `payg_needs_credits_licence`"
+             `payg_needs_credits_licence`, `country`, `outbound_policy`, `premium_allowed`, \
+             `satellite_allowed`, `allow`, `deny`"
         );
     }
 

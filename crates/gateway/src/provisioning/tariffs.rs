@@ -1,8 +1,8 @@
-//! `[[tariff]]`: what dialling in costs.
+//! `[[tariff]]`: what dialling in and out costs.
 
 use std::collections::BTreeSet;
 
-use model::record::{NumberType, TariffRow};
+use model::record::{TariffKind, TariffRow};
 use model::{Currency, Did, E164, Money, OrganizationId, Rate, RateVersion, SecondsRule};
 use toml::Spanned;
 
@@ -16,7 +16,7 @@ const INCREMENT_SECS: u32 = 60;
 const INCREMENT_SECS_MAX: u32 = 86_400;
 
 /// What may be priced once only.
-type Scope = (Option<OrganizationId>, Currency, NumberType, String, String);
+type Scope = (Option<OrganizationId>, Currency, TariffKind, String, String);
 
 impl Reading<'_> {
     /// Reads the prices.
@@ -28,10 +28,12 @@ impl Reading<'_> {
     fn tariff(&mut self, shape: &shape::Tariff, scopes: &mut BTreeSet<Scope>) -> Option<TariffRow> {
         let owner = shape.organization.as_ref();
         let organization = owner.map(|name| self.organization_named("tariff.organization", name));
-        let number_type = self.number_type("tariff.type", &shape.number_type);
-        let number_prefix = self.prefix("tariff.number_prefix", shape.number_prefix.as_ref(), true);
+        let kind = self.tariff_kind(&shape.number_type);
+        let ours = kind != Some(TariffKind::DialOut);
+        let number_prefix = self.prefix("tariff.number_prefix", shape.number_prefix.as_ref(), ours);
         let caller_prefix =
             self.prefix("tariff.caller_prefix", shape.caller_prefix.as_ref(), false);
+        self.no_caller_out(kind, shape.caller_prefix.as_ref());
         let rate = self.rate(shape);
         let organization = match organization {
             None => None,
@@ -40,7 +42,7 @@ impl Reading<'_> {
         let row = TariffRow {
             organization,
             currency: self.tariff_currency(shape, organization)?,
-            number_type: number_type?,
+            kind: kind?,
             number_prefix: number_prefix?,
             caller_prefix: caller_prefix?,
             rate: rate?,
@@ -48,7 +50,7 @@ impl Reading<'_> {
         let scope = (
             row.organization,
             row.currency,
-            row.number_type,
+            row.kind,
             row.number_prefix.clone(),
             row.caller_prefix.clone(),
         );
@@ -58,6 +60,28 @@ impl Reading<'_> {
             return None;
         }
         Some(row)
+    }
+
+    fn tariff_kind(&mut self, at: &Text) -> Option<TariffKind> {
+        match at.get_ref().as_str() {
+            "toll" => Some(TariffKind::Toll),
+            "toll-free" => Some(TariffKind::TollFree),
+            "dial-out" => Some(TariffKind::DialOut),
+            other => {
+                let message =
+                    format!("{other:?} is not a type; allowed are toll, toll-free and dial-out");
+                self.problem("tariff.type", at, message);
+                None
+            }
+        }
+    }
+
+    /// Calling out costs the same whoever calls (domain.md §5).
+    fn no_caller_out(&mut self, kind: Option<TariffKind>, caller: Option<&Text>) {
+        if let Some(at) = caller.filter(|_| kind == Some(TariffKind::DialOut)) {
+            let message = "a dial-out is priced by its destination alone; leave the key out";
+            self.problem("tariff.caller_prefix", at, message.to_owned());
+        }
     }
 
     /// An organization's tariff is in the currency of its account; list prices name theirs.

@@ -2,18 +2,19 @@
 
 use std::collections::BTreeSet;
 
+use model::policy::{DestinationRule, Group, OrganizationOutbound, UserOutbound};
 use model::record::{Licence, Meeting, Organization, Provision, ServiceNumber, TariffRow, User};
-use model::{Currency, Pin};
+use model::{Currency, GroupId, Pin};
 use sqlx::SqliteConnection;
 
 use crate::Error;
 use crate::provision::{merge, tariff_key};
 use crate::sqlite::SqliteFile;
 use crate::sqlite::record::{maybe_currency, maybe_rate, pack_rate};
-use crate::sqlite::row::{Fields, Packed, corrupt, word_of};
+use crate::sqlite::row::{Fields, Packed, argument, corrupt, word_of};
 use crate::sqlite::save::open_accounts;
 use crate::sqlite::views::read_all;
-use crate::sqlite::words::{LICENCES, NUMBER_TYPES};
+use crate::sqlite::words::{LICENCES, NUMBER_TYPES, TARIFF_KINDS};
 use crate::sqlite::writing::{Writing, failed};
 
 const READ_REVISION: &str = "SELECT number FROM revision";
@@ -45,17 +46,31 @@ const WRITE_REVISION: &str = "
 UPDATE revision SET number = new.value ->> 0 FROM json_each($1) AS new";
 
 const ORGANIZATIONS: &str = "
-INSERT INTO organization (id, name, currency, payg_needs_credits_licence)
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each($1) WHERE true
+INSERT INTO organization (id, name, currency, payg_needs_credits_licence, country, policy,
+    premium_allowed, satellite_allowed, destinations)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
+    value ->> 7, value ->> 8
+FROM json_each($1) WHERE true
 ON CONFLICT (id) DO UPDATE SET name = excluded.name,
-    payg_needs_credits_licence = excluded.payg_needs_credits_licence";
+    payg_needs_credits_licence = excluded.payg_needs_credits_licence, country = excluded.country,
+    policy = excluded.policy, premium_allowed = excluded.premium_allowed,
+    satellite_allowed = excluded.satellite_allowed, destinations = excluded.destinations";
 
-const USERS: &str = "
-INSERT INTO users (id, name, organization, licences, toll_free_allowed)
+const GROUPS: &str = "
+INSERT INTO user_group (id, name, organization, rank, policy)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4
 FROM json_each($1) WHERE true
 ON CONFLICT (id) DO UPDATE SET name = excluded.name, organization = excluded.organization,
-    licences = excluded.licences, toll_free_allowed = excluded.toll_free_allowed";
+    rank = excluded.rank, policy = excluded.policy";
+
+const USERS: &str = "
+INSERT INTO users (id, name, organization, licences, toll_free_allowed, country, policy, groups)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
+    value ->> 7
+FROM json_each($1) WHERE true
+ON CONFLICT (id) DO UPDATE SET name = excluded.name, organization = excluded.organization,
+    licences = excluded.licences, toll_free_allowed = excluded.toll_free_allowed,
+    country = excluded.country, policy = excluded.policy, groups = excluded.groups";
 
 const MEETINGS: &str = "
 INSERT INTO meeting (id, name, organizer, conference_id, participants_max, announce)
@@ -81,7 +96,7 @@ DELETE FROM tariff
 WHERE coalesce(organization, '') IN (SELECT coalesce(value ->> 0, '') FROM json_each($1))";
 
 const TARIFFS: &str = "
-INSERT INTO tariff (organization, currency, number_type, number_prefix, caller_prefix,
+INSERT INTO tariff (organization, currency, kind, number_prefix, caller_prefix,
     rate_version, rate_fee, rate_per_minute, rate_initial_secs, rate_subsequent_secs,
     rate_minimum, rate_rounding)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
@@ -91,6 +106,7 @@ FROM json_each($1)";
 async fn write(writing: &mut Writing, change: &Provision) -> Result<(), Error> {
     writing.write(ORGANIZATIONS, change.organizations.iter().map(pack_organization)).await?;
     open_accounts(writing, change.organizations.iter().map(|row| row.id.account())).await?;
+    writing.write(GROUPS, change.groups.iter().map(pack_group)).await?;
     writing.write(USERS, change.users.iter().map(pack_user)).await?;
     writing.write(MEETINGS, change.meetings.iter().map(pack_meeting)).await?;
     writing.write(NUMBERS, change.numbers.iter().map(pack_number)).await?;
@@ -108,9 +124,14 @@ async fn revision(connection: &mut SqliteConnection) -> Result<u64, Error> {
 
 async fn read(connection: &mut SqliteConnection) -> Result<Provision, Error> {
     const ORGANIZATIONS: &str = "
-SELECT json_array(id, name, currency, payg_needs_credits_licence) FROM organization ORDER BY id";
+SELECT json_array(id, name, currency, payg_needs_credits_licence, country, policy, premium_allowed,
+    satellite_allowed, destinations)
+FROM organization ORDER BY id";
+    const GROUPS: &str = "
+SELECT json_array(id, name, organization, rank, policy) FROM user_group ORDER BY id";
     const USERS: &str = "
-SELECT json_array(id, name, organization, licences, toll_free_allowed) FROM users ORDER BY id";
+SELECT json_array(id, name, organization, licences, toll_free_allowed, country, policy, groups)
+FROM users ORDER BY id";
     const NUMBERS: &str = "
 SELECT json_array(id, did, number_type, dedicated_to, bound_to, country, language, is_default)
 FROM service_number ORDER BY id";
@@ -118,11 +139,12 @@ FROM service_number ORDER BY id";
 SELECT json_array(id, name, organizer, conference_id, participants_max, announce)
 FROM meeting ORDER BY id";
     const TARIFFS: &str = "
-SELECT json_array(organization, currency, number_type, number_prefix, caller_prefix, rate_version,
+SELECT json_array(organization, currency, kind, number_prefix, caller_prefix, rate_version,
     rate_fee, rate_per_minute, rate_initial_secs, rate_subsequent_secs, rate_minimum, rate_rounding)
 FROM tariff";
     let revision = revision(connection).await?;
     let organizations = sqlx::query_scalar(ORGANIZATIONS).fetch_all(&mut *connection).await;
+    let groups = sqlx::query_scalar(GROUPS).fetch_all(&mut *connection).await;
     let users = sqlx::query_scalar(USERS).fetch_all(&mut *connection).await;
     let numbers = sqlx::query_scalar(NUMBERS).fetch_all(&mut *connection).await;
     let meetings = sqlx::query_scalar(MEETINGS).fetch_all(&mut *connection).await;
@@ -132,6 +154,7 @@ FROM tariff";
     Ok(Provision {
         revision,
         organizations: read_all(organizations, organization)?,
+        groups: read_all(groups, group)?,
         users: read_all(users, user)?,
         numbers: read_all(numbers, number)?,
         meetings: read_all(meetings, meeting)?,
@@ -141,7 +164,16 @@ FROM tariff";
 
 fn pack_organization(row: &Organization) -> Packed {
     let named = Packed::default().text(row.id).text(&row.name).text(row.currency);
-    named.int(row.payg_needs_credits_licence)
+    let outbound = &row.outbound;
+    let rules = outbound.destinations.iter();
+    let rules = rules.map(|rule| Packed::default().text(&rule.prefix).int(rule.allow));
+    named
+        .int(row.payg_needs_credits_licence)
+        .maybe_text(outbound.country)
+        .maybe_text(outbound.policy)
+        .int(outbound.premium_allowed)
+        .int(outbound.satellite_allowed)
+        .text(argument(rules))
 }
 
 fn organization(row: &mut Fields) -> Result<Organization, Error> {
@@ -151,13 +183,45 @@ fn organization(row: &mut Fields) -> Result<Organization, Error> {
         currency: currency(row)?,
         dial_out: model::DialOutRules::default(),
         payg_needs_credits_licence: row.flag()?,
+        outbound: OrganizationOutbound {
+            country: row.maybe_parse()?,
+            policy: row.maybe_parse()?,
+            premium_allowed: row.flag()?,
+            satellite_allowed: row.flag()?,
+            destinations: row.rows()?.iter_mut().map(destination).collect::<Result<_, _>>()?,
+        },
+    })
+}
+
+fn destination(row: &mut Fields) -> Result<DestinationRule, Error> {
+    Ok(DestinationRule { prefix: row.text()?, allow: row.flag()? })
+}
+
+fn pack_group(row: &Group) -> Packed {
+    let named = Packed::default().text(row.id).text(&row.name).text(row.organization);
+    named.int(row.rank).maybe_text(row.policy)
+}
+
+fn group(row: &mut Fields) -> Result<Group, Error> {
+    Ok(Group {
+        id: row.parse()?,
+        name: row.text()?,
+        organization: row.parse()?,
+        rank: row.int()?,
+        policy: row.maybe_parse()?,
     })
 }
 
 fn pack_user(row: &User) -> Packed {
     let licences: Vec<_> = row.licences.iter().map(|held| word_of(LICENCES, held)).collect();
     let named = Packed::default().text(row.id).text(&row.name).text(row.organization);
-    named.text(licences.join(" ")).int(row.toll_free_allowed)
+    let groups: Vec<_> = row.outbound.groups.iter().map(GroupId::to_string).collect();
+    named
+        .text(licences.join(" "))
+        .int(row.toll_free_allowed)
+        .maybe_text(row.outbound.country)
+        .maybe_text(row.outbound.policy)
+        .text(groups.join(" "))
 }
 
 fn user(row: &mut Fields) -> Result<User, Error> {
@@ -167,7 +231,17 @@ fn user(row: &mut Fields) -> Result<User, Error> {
         organization: row.parse()?,
         licences: row.text()?.split_whitespace().map(licence).collect::<Result<_, _>>()?,
         toll_free_allowed: row.flag()?,
+        outbound: UserOutbound {
+            country: row.maybe_parse()?,
+            policy: row.maybe_parse()?,
+            groups: groups_of(&row.text()?)?,
+        },
     })
+}
+
+fn groups_of(ids: &str) -> Result<Vec<GroupId>, Error> {
+    let read = ids.split_whitespace().map(str::parse).collect::<Result<_, _>>();
+    read.map_err(|_| corrupt("a group's id is malformed"))
 }
 
 fn licence(word: &str) -> Result<Licence, Error> {
@@ -221,7 +295,7 @@ fn pack_tariff(row: &TariffRow) -> Packed {
     Packed::default()
         .maybe_text(row.organization)
         .text(row.currency)
-        .text(word_of(NUMBER_TYPES, &row.number_type))
+        .text(word_of(TARIFF_KINDS, &row.kind))
         .text(&row.number_prefix)
         .text(&row.caller_prefix)
         .chain(pack_rate(&row.rate))
@@ -231,7 +305,7 @@ fn tariff(row: &mut Fields) -> Result<TariffRow, Error> {
     Ok(TariffRow {
         organization: row.maybe_parse()?,
         currency: currency(row)?,
-        number_type: row.word(NUMBER_TYPES)?,
+        kind: row.word(TARIFF_KINDS)?,
         number_prefix: row.text()?,
         caller_prefix: row.text()?,
         rate: maybe_rate(row)?.ok_or_else(|| corrupt("a rate is missing"))?,

@@ -1,5 +1,6 @@
 //! Rates and records of calls as rows.
 
+use model::policy::Decision;
 use model::record::{Cdr, Ending};
 use model::{Currency, Instant, Rate, RateVersion};
 
@@ -42,7 +43,7 @@ pub(crate) fn maybe_rate(row: &mut Fields) -> Result<Option<Rate>, Error> {
     }))
 }
 
-/// Columns: those of table `cdr` from `call` and `sip_call_id` to `reasons`.
+/// Columns: those of table `cdr` from `call` and `sip_call_id` to `decision_version`.
 pub(crate) fn pack_cdr(cdr: &Cdr) -> Packed {
     let reasons = serde_json::Value::from(cdr.reasons.clone());
     let rate = cdr.rate.as_ref().map(pack_rate);
@@ -71,6 +72,9 @@ pub(crate) fn pack_cdr(cdr: &Cdr) -> Packed {
         .int(cdr.ending.sip_status)
         .int(cdr.ending.q850)
         .text(reasons)
+        .maybe_int(cdr.decision.as_ref().map(|decision| decision.allowed.into()))
+        .maybe_text(cdr.decision.as_ref().map(|decision| &decision.rule))
+        .maybe_text(cdr.decision.as_ref().map(|decision| &decision.version))
 }
 
 /// Reads what [`pack_cdr`] wrote.
@@ -102,6 +106,22 @@ pub(crate) fn unpack_cdr(row: &mut Fields) -> Result<Cdr, Error> {
             q850: row.int()?,
         },
         reasons: reasons(&row.text()?)?,
+        decision: maybe_decision(row)?,
+    })
+}
+
+/// Reads a decision; a leg that was opened before there were any has no columns for one.
+fn maybe_decision(row: &mut Fields) -> Result<Option<Decision>, Error> {
+    if row.is_over() {
+        return Ok(None);
+    }
+    let (allowed, rule, version) = (row.maybe_int()?, row.maybe_text()?, row.maybe_text()?);
+    Ok(match (allowed, rule, version) {
+        (Some(allowed), Some(rule), Some(version)) => {
+            Some(Decision { allowed: allowed != 0, rule, version })
+        }
+        (None, None, None) => None,
+        _ => return Err(corrupt("a decision is incomplete")),
     })
 }
 
@@ -138,6 +158,7 @@ mod tests {
         cdr.currency = None;
         cdr.answered = None;
         cdr.account = None;
+        cdr.decision = None;
         assert_eq!(round_trip(&cdr), cdr);
     }
 
@@ -184,6 +205,11 @@ mod tests {
                 q850: 16,
             },
             reasons: vec!["licence: \u{2713}".into(), String::new()],
+            decision: Some(Decision {
+                allowed: true,
+                rule: "policy".into(),
+                version: "provisioning 3".into(),
+            }),
         }
     }
 }

@@ -169,6 +169,21 @@ impl Fields {
         }
     }
 
+    /// Reads a list of nested rows from its text.
+    pub(crate) fn rows(&mut self) -> Result<Vec<Self>, Error> {
+        let mut rows = Self::read(&self.text()?)?;
+        let mut read = Vec::new();
+        while !rows.is_over() {
+            read.push(rows.nested()?);
+        }
+        Ok(read)
+    }
+
+    /// Whether no column is left.
+    pub(crate) fn is_over(&self) -> bool {
+        self.0.as_slice().is_empty()
+    }
+
     pub(crate) fn nested(&mut self) -> Result<Self, Error> {
         self.maybe_nested()?.ok_or_else(|| corrupt("a nested row is missing"))
     }

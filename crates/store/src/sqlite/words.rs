@@ -2,7 +2,7 @@
 
 use credits::{Class, End, EntryKind, HoldState};
 use model::SecondsRule;
-use model::record::{Capability, Licence, NumberType};
+use model::record::{Capability, Licence, NumberType, TariffKind};
 
 pub(crate) const CAPABILITIES: &[(&str, Capability)] = &[
     ("included", Capability::Included),
@@ -41,6 +41,12 @@ pub(crate) const NUMBER_TYPES: &[(&str, NumberType)] =
 pub(crate) const ROUNDINGS: &[(&str, SecondsRule)] =
     &[("nearest", SecondsRule::Nearest), ("up", SecondsRule::Up), ("down", SecondsRule::Down)];
 
+pub(crate) const TARIFF_KINDS: &[(&str, TariffKind)] = &[
+    ("toll", TariffKind::Toll),
+    ("toll_free", TariffKind::TollFree),
+    ("dial_out", TariffKind::DialOut),
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,6 +82,11 @@ mod tests {
         }
         match NumberType::Toll {
             NumberType::Toll | NumberType::TollFree => assert_eq!(NUMBER_TYPES.len(), 2),
+        }
+        match TariffKind::Toll {
+            TariffKind::Toll | TariffKind::TollFree | TariffKind::DialOut => {
+                assert_eq!(TARIFF_KINDS.len(), 3);
+            }
         }
         match SecondsRule::Up {
             SecondsRule::Nearest | SecondsRule::Up | SecondsRule::Down => {

@@ -1,6 +1,7 @@
 //! An organization with credit, and legs that spend it.
 
 use credits::{Answer, Class, Command, Epoch, OpenLeg, Terms};
+use model::policy::Decision;
 use model::record::{Capability, Cdr, Ending, NumberType, Organization, Provision};
 use model::{
     AccountId, CallId, Currency, HoldId, Instant, Money, OrganizationId, Rate, RateVersion,
@@ -40,6 +41,7 @@ pub(crate) fn organization(name: &str) -> Organization {
         currency: Currency::parse("EUR").unwrap(),
         dial_out: model::DialOutRules::default(),
         payg_needs_credits_licence: false,
+        outbound: Default::default(),
     }
 }
 
@@ -111,6 +113,11 @@ pub(crate) fn cdr(call: u128, payer: Option<&str>) -> Cdr {
             q850: 16,
         },
         reasons: vec!["licence: pay per minute".to_owned()],
+        decision: Some(Decision {
+            allowed: false,
+            rule: "policy: domestic only".to_owned(),
+            version: "provisioning 1".to_owned(),
+        }),
     }
 }
 

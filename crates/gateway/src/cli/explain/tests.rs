@@ -49,6 +49,7 @@ fn record(label: &'static str, connected_micros: u64) -> Cdr {
             q850: 16,
         },
         reasons: vec!["bob@acme.example pays per minute (MCOMEETACPEA)".to_owned()],
+        decision: None,
     }
 }
 
@@ -66,6 +67,7 @@ async fn answered(credit: &str) -> Store {
         currency: Currency::parse("USD").unwrap(),
         dial_out: model::DialOutRules::default(),
         payg_needs_credits_licence: false,
+        outbound: Default::default(),
     };
     let provision = Provision { organizations: vec![organization], ..Provision::default() };
     store.apply(&provision).await.unwrap();

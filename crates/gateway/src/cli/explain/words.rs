@@ -42,6 +42,24 @@ fn refused(label: &str) -> Option<&'static str> {
             "the meeting's organizer holds no licence for this kind of call, or may not use credits"
         }
         "toll_free_disabled" => "the organizer does not admit toll-free callers",
+        "outbound_policy" => "the organizer's outbound policy does not reach the destination",
+        "destination_denied" => "the organization's own list denies the destination",
+        "destination_premium" => "a premium-rate number, and the organization does not allow those",
+        "destination_satellite" => {
+            "a satellite or other international network, and the organization does not allow those"
+        }
+        "destination_shared_cost" => {
+            "a shared-cost number, and the organization's list does not allow it"
+        }
+        "destination_personal" => {
+            "a personal number, and the organization's list does not allow it"
+        }
+        "destination_short" => "a short code; only whole numbers are called",
+        "destination_emergency" => {
+            "emergency services are never called from a meeting: use your own telephone"
+        }
+        "destination_own_number" => "one of the bridge's own numbers: dial in instead",
+        "destination_unassigned" => "no country has given the number out; check its first digits",
         "insufficient_credit" => "what was available did not cover the first increment",
         "no_tariff" => "no tariff has a price for this number and caller",
         "unknown_conference_id" => "every conference ID that was keyed in was wrong",
