@@ -140,6 +140,10 @@ pub fn after_settlement(world: &World, orphans: &[OpenLeg]) -> Result<(), String
 /// # Errors
 /// The invariant that broke.
 pub fn at_rest(world: &World, live: usize, legs: usize) -> Result<(), String> {
+    let owed = world.keeper.book.farewells();
+    if !owed.is_empty() {
+        return Err(format!("carriers are still to be told: {owed:?}"));
+    }
     if (live, legs) != (0, 0) {
         return Err(format!("at rest {live} calls and {legs} media legs live on"));
     }

@@ -284,7 +284,8 @@ impl World {
         self.feed(Input::Directory(scene::directory(&self.plan)))?;
         let pairs = (0..scene::PORTS).map(|n| (PortId(n), port_address(n))).collect();
         self.feed(Input::PortsAdded(pairs))?;
-        if orphans.is_empty() { Ok(()) } else { self.feed(Input::Orphans(orphans)) }
+        let owed = self.keeper.book.farewells();
+        if owed.is_empty() { Ok(()) } else { self.feed(Input::Orphans(owed)) }
     }
 
     fn tick(&mut self) -> Result<(), String> {
@@ -432,6 +433,7 @@ impl World {
                     return Err("the simulated carrier speaks UDP, from an address".to_owned());
                 }
                 Output::Placed(_) => {}
+                Output::Told(call) => self.keeper.book.forget_farewells(&[call]),
                 Output::Drained => {}
             }
         }

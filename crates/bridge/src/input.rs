@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use credits::OpenLeg;
+use credits::Farewell;
 use media::PortId;
 use model::CallId;
 
@@ -60,8 +60,9 @@ pub enum Input {
     PortsAdded(Vec<(PortId, SocketAddr)>),
     /// What is provisioned has changed.
     Directory(Arc<Directory>),
-    /// Legs of a crashed epoch have been settled; their carriers get a BYE.
-    Orphans(Vec<OpenLeg>),
+    /// Legs of a crashed epoch have been settled; their carriers get a BYE, and each comes back as
+    /// [`crate::Output::Told`].
+    Orphans(Vec<Farewell>),
     /// Somebody is to be called into a meeting; answered by exactly one [`crate::Output::Placed`].
     DialOut(Box<DialOut>),
     /// The operator ends one call; it is charged.

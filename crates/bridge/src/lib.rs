@@ -43,6 +43,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
+use credits::Farewell;
 use model::{AccountId, CallId, E164, Instant, MeetingId, Now};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -162,11 +163,8 @@ impl Bridge {
             Input::Media(event) => self.media(event, now),
             Input::PortsAdded(bound) => self.ports.add(bound),
             Input::Directory(directory) => self.provisioned(directory, now),
-            Input::Orphans(legs) => {
-                // A call of ours without an answer has no dialog: its 2xx is ended by `sip` when it
-                // comes, and its ringing ends at the carrier's own limit.
-                for leg in legs.into_iter().filter(|leg| !leg.dialog.is_empty()) {
-                    let (call, dialog) = (leg.call, leg.dialog);
+            Input::Orphans(owed) => {
+                for Farewell { call, dialog, since: _ } in owed {
                     self.order(sip::Command::EndOrphan { call, dialog }, now);
                 }
             }
@@ -273,6 +271,7 @@ impl Bridge {
             }
             sip::Event::OrphanEnded { call, answered } => {
                 tracing::info!(%call, answered, "the carrier was told that an orphan is over");
+                self.outputs.push_back(Output::Told(call));
             }
             sip::Event::Counted(counted) => {
                 self.outputs.push_back(Output::Note(Note::Sip(counted)))

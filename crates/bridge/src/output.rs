@@ -53,6 +53,9 @@ pub enum Output {
     Placed(Placed),
     /// Count this.
     Note(Note),
+    /// The carrier of a leg of a crashed epoch was told that it is over, or could not be reached:
+    /// its farewell may be forgotten.
+    Told(CallId),
     /// Draining is over: no call lives and nothing is owed by the store.
     Drained,
 }

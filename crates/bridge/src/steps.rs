@@ -486,6 +486,7 @@ mod tests {
             | Output::Store(_)
             | Output::Media { .. }
             | Output::Placed(_)
+            | Output::Told(_)
             | Output::Drained => None,
         });
         (began.expect("a call began"), outputs)

@@ -7,7 +7,7 @@ use model::record::Cdr;
 use model::{AccountId, CallId, Currency, HoldId, Instant, OrganizationId, UnixTime};
 
 use crate::account::Account;
-use crate::command::{Answer, Command, Epoch, OpenLeg};
+use crate::command::{Answer, Command, Epoch, Farewell, OpenLeg};
 use crate::leg::Leg;
 use crate::page::{Changes, Page};
 use crate::view::{AccountView, Case, Entry, Lot};
@@ -22,6 +22,7 @@ pub struct Book {
     cdrs: BTreeMap<(UnixTime, CallId), Cdr>,
     newest_epochs: BTreeMap<String, u64>,
     heartbeats: BTreeMap<Epoch, Instant>,
+    farewells: BTreeMap<CallId, Farewell>,
 }
 
 /// Whose an account is.
@@ -65,20 +66,42 @@ impl Book {
         self.heartbeats.insert(epoch.clone(), at);
     }
 
-    /// Settles every leg that older epochs of the node left open and returns them as they stood. One
-    /// whose rows contradict each other stays open, for a person to look at.
+    /// Fences every other epoch, of whatever node, settles the legs that they left open and returns
+    /// them as they stood; their carriers are owed a farewell. One whose rows contradict each other
+    /// stays open, for a person to look at.
     pub fn settle(&mut self, current: &Epoch, now: UnixTime) -> Vec<OpenLeg> {
-        let below = self.page.settled_below.entry(current.node.clone()).or_default();
-        *below = (*below).max(current.number);
+        for (node, newest) in &self.newest_epochs {
+            let fence = if *node == current.node { current.number } else { newest + 1 };
+            let below = self.page.settled_below.entry(node.clone()).or_default();
+            *below = (*below).max(fence);
+        }
         let mut orphans = self.open_legs();
-        orphans.retain(|leg| leg.epoch.node == current.node && leg.epoch.number < current.number);
+        orphans.retain(|leg| leg.epoch != *current);
         let mut changes = Changes::default();
+        for owed in orphans.iter().filter_map(|leg| Farewell::owed(leg, now)) {
+            self.farewells.entry(owed.call).or_insert(owed);
+        }
         for leg in &orphans {
             let heartbeat = self.heartbeats.get(&leg.epoch).copied();
             let _ = self.page.settle(leg.call, heartbeat, now, &mut changes);
         }
         self.write(changes, now);
         orphans
+    }
+
+    /// Returns which carriers are still to be told that a leg is over, longest owed first.
+    #[must_use]
+    pub fn farewells(&self) -> Vec<Farewell> {
+        let mut owed: Vec<_> = self.farewells.values().cloned().collect();
+        owed.sort_by_key(|farewell| (farewell.since, farewell.call));
+        owed
+    }
+
+    /// Forgets farewells that were said, or given up.
+    pub fn forget_farewells(&mut self, calls: &[CallId]) {
+        for call in calls {
+            self.farewells.remove(call);
+        }
     }
 
     /// Returns every open leg, in order of its id.

@@ -58,6 +58,27 @@ pub struct OpenLeg {
     pub cdr: Box<Cdr>,
 }
 
+/// A carrier that is still to be told, by BYE, that a leg of a dead epoch is over: otherwise it goes
+/// on billing. Kept from the settlement until it was told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Farewell {
+    /// Which leg.
+    pub call: CallId,
+    /// What `sip` needs to end it; opaque here.
+    pub dialog: String,
+    /// When the leg was settled.
+    pub since: UnixTime,
+}
+
+impl Farewell {
+    /// Returns what is owed for a leg; nothing if no dialog of it is known.
+    #[must_use]
+    pub fn owed(leg: &OpenLeg, since: UnixTime) -> Option<Self> {
+        let dialog = leg.dialog.clone();
+        (!dialog.is_empty()).then_some(Self { call: leg.call, dialog, since })
+    }
+}
+
 /// Something asked of the book. Each is idempotent: a replay gives the stored answer (the standing
 /// may be newer), other content under the same id is [`CreditRefusal::Conflict`], unchanged.
 ///

@@ -20,7 +20,9 @@ pub mod view;
 
 pub use account::Account;
 pub use book::Book;
-pub use command::{Answer, Class, Command, CreditRefusal, Epoch, OpenLeg, Standing, Terms};
+pub use command::{
+    Answer, Class, Command, CreditRefusal, Epoch, Farewell, OpenLeg, Standing, Terms,
+};
 pub use ending::settle;
 pub use ledger::{Facts, Outcome, decide};
 pub use leg::{End, Hold, Leg, OPEN_HOLDS, Over, Running};

@@ -1,13 +1,15 @@
 //! A running gateway: everything started in order, and ended in order.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bridge::{Bridge, Directory, Input};
-use credits::{Epoch, OpenLeg};
+use credits::{Epoch, Farewell, OpenLeg};
 use media::Library;
+use model::{CallId, UnixTime, limits};
 use net::Pair;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -31,6 +33,9 @@ const REQUESTS: usize = 8_192;
 const INPUTS: usize = 64;
 /// HTTP connections at once.
 const CONNECTIONS: usize = 64;
+/// How long a carrier may be told that a leg is over: later it has long ended the call itself, and
+/// its Call-ID may be another's. An hour, microseconds.
+const FAREWELL_MICROS: i64 = 3_600 * 1_000_000;
 /// Files beside sockets of calls: the database, HTTP, logs.
 const OTHER_FILES: usize = 256;
 
@@ -81,10 +86,11 @@ pub(crate) async fn start_on(config: Config, store: Store) -> Result<Running> {
     let directory = Arc::new(Directory::new(provision, config.trunks.clone())?);
     let parts = Parts { config, store, library, epoch, telemetry, health };
     let whole = parts.assemble(bound)?;
-    let orphans = parts.settle().await?;
+    parts.settle().await?;
+    let owed = parts.farewells().await?;
     let revision = directory.revision();
     whole.inputs.try_send(Input::Directory(directory))?;
-    whole.inputs.try_send(Input::Orphans(orphans))?;
+    whole.inputs.try_send(Input::Orphans(owed))?;
     Ok(parts.run(whole, revision, lock))
 }
 
@@ -156,6 +162,7 @@ struct Assembled {
     inputs: mpsc::Sender<Input>,
     signalling: Signalling,
     keeper: Storekeeper<Store>,
+    told: mpsc::Receiver<CallId>,
     others: JoinSet<()>,
     certificates: Certificates,
 }
@@ -174,6 +181,7 @@ impl Parts {
         let (inputs, input_queue) = mpsc::channel(INPUTS);
         let (queries, query_queue) = mpsc::channel(INPUTS);
         let (orders, order_queue) = mpsc::channel(INPUTS);
+        let (teller_of_ends, told) = mpsc::channel(limits::CALLS);
         let ports = media_plane::advertised(&bound.pairs, self.config.media.advertised);
         inputs.try_send(Input::PortsAdded(ports))?;
         let mut seeds = self.seeds()?;
@@ -200,6 +208,7 @@ impl Parts {
             inputs: input_queue,
             queries: query_queue,
             orders: order_queue,
+            told: teller_of_ends,
         };
         let signalling = Signalling::new(bridge, ends, self.telemetry.bridge())?;
         let (book, meters) = (self.store.clone(), self.telemetry.store());
@@ -211,18 +220,43 @@ impl Parts {
                 tracing::error!(%error, "HTTP ended");
             }
         });
-        Ok(Assembled { sip, http, inputs, signalling, keeper, others, certificates })
+        Ok(Assembled { sip, http, inputs, signalling, keeper, told, others, certificates })
     }
 
-    /// Settles the legs of earlier runs.
-    async fn settle(&self) -> Result<Vec<OpenLeg>> {
+    /// Settles the legs of earlier runs, of whatever name: the serving lock tells that none lives.
+    async fn settle(&self) -> Result<()> {
         let orphans = self.store.settle(&self.epoch, clock::unix()).await.context("the store")?;
         self.telemetry.store().settled(orphans.len());
+        self.tell_renamed(&orphans);
         self.tell_unsettled().await;
         self.health.settled();
         let (node, epoch) = (&self.epoch.node, self.epoch.number);
         tracing::info!(node, epoch, settled = orphans.len(), "the gateway started");
-        Ok(orphans)
+        Ok(())
+    }
+
+    /// Returns which carriers are to be told that a leg is over: those just settled, and those of
+    /// a settlement that a second crash kept from telling. What is owed for too long is dropped.
+    async fn farewells(&self) -> Result<Vec<Farewell>> {
+        let owed = self.store.farewells().await.context("the store")?;
+        let (owed, stale) = in_time(owed, clock::unix());
+        for Farewell { call, .. } in &stale {
+            tracing::warn!(%call, "a carrier was not told in time that a leg is over; it is dropped");
+        }
+        let stale: Vec<_> = stale.into_iter().map(|farewell| farewell.call).collect();
+        self.store.forget_farewells(&stale).await.context("the store")?;
+        Ok(owed)
+    }
+
+    /// Says which legs were settled that another name of this node had left.
+    fn tell_renamed(&self, orphans: &[OpenLeg]) {
+        let mut others = BTreeMap::<&str, usize>::new();
+        for leg in orphans.iter().filter(|leg| leg.epoch.node != self.epoch.node) {
+            *others.entry(&leg.epoch.node).or_default() += 1;
+        }
+        for (node, settled) in others {
+            tracing::warn!(node, settled, "legs of another node were settled: nobody else serves");
+        }
     }
 
     /// Names the legs that could not be settled: their rows contradict each other, their holds stand.
@@ -236,14 +270,16 @@ impl Parts {
 
     /// Starts the loop, and what is done every second or few beside the calls.
     fn run(self, whole: Assembled, revision: u64, lock: ServingLock) -> Running {
-        let Assembled { sip, http, inputs, signalling, keeper, mut others, certificates } = whole;
+        let Assembled { sip, http, inputs, signalling, keeper, told, mut others, certificates } =
+            whole;
         let drain_limit = self.config.drain_limit;
         let health = self.health.clone();
         let (store, meters) = (self.store, self.telemetry.store());
         let trunks = self.config.trunks;
         others.spawn(upkeep::heartbeat(store.clone(), self.epoch, self.health, meters));
         others.spawn(upkeep::directory(store.clone(), trunks, revision, inputs.clone()));
-        others.spawn(upkeep::book(store, self.telemetry.money()));
+        others.spawn(upkeep::book(store.clone(), self.telemetry.money()));
+        others.spawn(upkeep::farewells(store, told));
         others.spawn(self.telemetry.upkeep());
         let storekeeper = tokio::spawn(keeper.run());
         let signalling = tokio::spawn(signalling.run());
@@ -264,7 +300,7 @@ impl Parts {
     /// Returns the generator that every part's seed is drawn from.
     fn seeds(&self) -> Result<ChaCha20Rng> {
         let seed = self.config.node.seed.map_or_else(clock::seed, Ok).context("no entropy")?;
-        Ok(ChaCha20Rng::from_seed(seed))
+        Ok(generator(seed, &self.epoch))
     }
 
     fn settings(&self, sip: &[SocketAddr], seeds: &mut ChaCha20Rng) -> bridge::Settings {
@@ -371,6 +407,23 @@ pub(crate) fn pairs_within(files: usize, wanted: usize) -> usize {
     wanted.min(files.saturating_sub(OTHER_FILES) / 2)
 }
 
+/// A configured seed is mixed with the epoch: call identifiers never repeat in a book, and those of
+/// a fresh one can be had again.
+fn generator(mut seed: [u8; 32], epoch: &Epoch) -> ChaCha20Rng {
+    for (byte, at) in epoch.node.bytes().zip((0..seed.len()).cycle()) {
+        seed[at] = seed[at].rotate_left(1) ^ byte;
+    }
+    let mut generator = ChaCha20Rng::from_seed(seed);
+    generator.set_stream(epoch.number);
+    generator
+}
+
+/// Splits farewells into those that may still be said and those that are owed for too long.
+fn in_time(owed: Vec<Farewell>, now: UnixTime) -> (Vec<Farewell>, Vec<Farewell>) {
+    let age = |farewell: &Farewell| now.micros.saturating_sub(farewell.since.micros);
+    owed.into_iter().partition(|farewell| age(farewell) <= FAREWELL_MICROS)
+}
+
 fn draw(seeds: &mut ChaCha20Rng) -> [u8; 32] {
     let mut seed = [0; 32];
     seeds.fill_bytes(&mut seed);
@@ -385,6 +438,31 @@ mod tests {
     use tokio::net::TcpStream;
 
     use super::*;
+
+    #[test]
+    fn a_configured_seed_gives_other_ids_in_each_life_and_under_each_name() {
+        let first = |node: &str, number| {
+            draw(&mut generator([7; 32], &Epoch { node: node.to_owned(), number }))
+        };
+        assert_eq!(first("n1", 1), first("n1", 1));
+        assert_ne!(first("n1", 1), first("n1", 2));
+        assert_ne!(first("n1", 1), first("n2", 1));
+        assert_ne!(first("a", 1), first(&"a".repeat(33), 1));
+    }
+
+    #[test]
+    fn a_farewell_is_owed_for_an_hour() {
+        let owed = |call, micros| Farewell {
+            call: CallId(call),
+            dialog: "d".to_owned(),
+            since: UnixTime { micros },
+        };
+        let now = UnixTime { micros: 2 * FAREWELL_MICROS };
+        let all = vec![owed(1, FAREWELL_MICROS - 1), owed(2, FAREWELL_MICROS), owed(3, i64::MAX)];
+        let (said, dropped) = in_time(all, now);
+        assert_eq!(said.iter().map(|owed| owed.call.0).collect::<Vec<_>>(), [2, 3]);
+        assert_eq!(dropped.iter().map(|owed| owed.call.0).collect::<Vec<_>>(), [1]);
+    }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_gateway_starts_ready_and_ends_when_told() {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use api::{LiveQuery, OrderQuery};
 use bridge::{Bridge, Input, Output, Placed, StoreOutcome, StoreRequest};
 use bytes::Bytes;
-use model::{Instant, Now, limits};
+use model::{CallId, Instant, Now, limits};
 use net::tcp::Told;
 use net::{Datagram, Inbox, Socket};
 use tokio::io::Interest;
@@ -47,6 +47,8 @@ pub(crate) struct Ends {
     pub(crate) inputs: Receiver<Input>,
     pub(crate) queries: Receiver<LiveQuery>,
     pub(crate) orders: Receiver<OrderQuery>,
+    /// Whose farewell may be forgotten.
+    pub(crate) told: mpsc::Sender<CallId>,
 }
 
 /// Owns the bridge.
@@ -57,6 +59,7 @@ pub(crate) struct Signalling {
     connections: Connections,
     inbox: Box<Inbox<DATAGRAMS>>,
     storekeeper: mpsc::Sender<StoreRequest>,
+    told: mpsc::Sender<CallId>,
     media: MediaPlane,
     sources: Sources,
     /// Taken from a source by waiting for it, not yet fed.
@@ -115,6 +118,7 @@ impl Signalling {
             connections: ends.connections,
             inbox: Box::new(Inbox::new(limits::SIP_MESSAGE_BYTES)),
             storekeeper: ends.storekeeper,
+            told: ends.told,
             media: ends.media,
             sources: Sources { streams, answers, events, inputs, queries, orders },
             first: None,
@@ -223,6 +227,8 @@ impl Signalling {
                 }
                 Output::Placed(placed) => self.placed(placed),
                 Output::Note(note) => self.note(&note),
+                // One that the queue does not take stays owed, and is said again at the next start.
+                Output::Told(call) => drop(self.told.try_send(call)),
                 Output::Drained => self.drained = true,
             }
         }

@@ -113,7 +113,7 @@ impl<B: Book> Storekeeper<B> {
                     Some(request) => self.take(request),
                     None => open = false,
                 },
-                done = finished(&mut self.running) => self.finish(done).await,
+                done = finished(&mut self.running, &self.meters) => self.finish(done).await,
                 () = tokio::time::sleep(pause), if pause != Duration::MAX => {}
             }
             self.give_up(clock::mono()).await;
@@ -202,10 +202,11 @@ impl<B: Book> Storekeeper<B> {
 }
 
 /// Waits for the running transaction; for ever if there is none.
-async fn finished(running: &mut Option<Running>) -> Vec<Option<Answer>> {
+async fn finished(running: &mut Option<Running>, meters: &StoreMeters) -> Vec<Option<Answer>> {
     let Some(running) = running else { return std::future::pending().await };
     (&mut running.commit).await.unwrap_or_else(|error| {
         tracing::error!(%error, "committing a batch panicked");
+        meters.panicked();
         Vec::new()
     })
 }
@@ -295,6 +296,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_panic_in_a_batch_leaves_its_requests_unknown_and_is_counted() {
+        let telemetry = Telemetry::new();
+        let (asker, mut answers, _book) = keeper_metered(Fault::Panic, telemetry.store());
+        asker.send(request(1, false)).await.unwrap();
+        assert_eq!(answers.recv().await, Some((1, StoreOutcome::Unknown)));
+        asker.send(request(2, false)).await.unwrap();
+        drop(asker);
+        assert_eq!(all(&mut answers).await, [(2, None)], "the keeper goes on");
+        let shown = (telemetry.renderer())();
+        assert!(shown.contains("tollgate_store_panics_total 2"), "{shown}");
+    }
+
+    #[tokio::test]
     async fn requests_that_may_wait_share_a_transaction_and_others_do_not_wait() {
         let (asker, mut answers, book) = keeper(Fault::None);
         let begun = clock::mono();
@@ -331,6 +345,7 @@ mod tests {
         None,
         Slow(Duration),
         Unavailable,
+        Panic,
         Corrupt(AccountId),
     }
 
@@ -344,6 +359,7 @@ mod tests {
             match self.fault {
                 Fault::None => {}
                 Fault::Slow(delay) => tokio::time::sleep(delay).await,
+                Fault::Panic => panic!("a fault of ours"),
                 Fault::Unavailable => return Err(store::Error::Unavailable("gone".into())),
                 Fault::Corrupt(account) if batch.iter().any(|c| asked_of(c) == account) => {
                     return Err(store::Error::Corrupt("torn".into()));
@@ -375,10 +391,16 @@ mod tests {
     }
 
     fn keeper(fault: Fault) -> (mpsc::Sender<StoreRequest>, mpsc::Receiver<Stored>, FaultyBook) {
+        keeper_metered(fault, Telemetry::new().store())
+    }
+
+    fn keeper_metered(
+        fault: Fault,
+        meters: StoreMeters,
+    ) -> (mpsc::Sender<StoreRequest>, mpsc::Receiver<Stored>, FaultyBook) {
         let (asker, requests) = mpsc::channel(16);
         let (teller, answers) = mpsc::channel(2_000);
         let book = FaultyBook { fault, sizes: Arc::default() };
-        let meters = Telemetry::new().store();
         let keeper = Storekeeper::new(book.clone(), TEST_TIMING, requests, teller, meters);
         tokio::spawn(keeper.run());
         (asker, answers, book)

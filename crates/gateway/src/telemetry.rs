@@ -144,6 +144,11 @@ impl Telemetry {
                 "Legs of a crashed run that were settled at start.",
                 &[],
             ),
+            panics: self.counter(
+                "tollgate_store_panics_total",
+                "Transactions that a fault of ours ended.",
+                &[],
+            ),
         }
     }
 
@@ -337,6 +342,7 @@ pub(crate) struct StoreMeters {
     unknown: Counter,
     up: Gauge,
     orphans: Counter,
+    panics: Counter,
 }
 
 impl StoreMeters {
@@ -354,6 +360,10 @@ impl StoreMeters {
 
     pub(crate) fn beat(&self, taken: bool) {
         self.up.set(if taken { 1.0 } else { 0.0 });
+    }
+
+    pub(crate) fn panicked(&self) {
+        self.panics.increment(1);
     }
 
     pub(crate) fn settled(&self, legs: usize) {

@@ -1,13 +1,13 @@
 //! What is done every second or few, beside the calls: the heartbeat, the directory, the book's
-//! meters.
+//! meters, farewells that were said.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bridge::{Directory, Input};
 use credits::Epoch;
-use model::limits;
 use model::record::Trunk;
+use model::{CallId, limits};
 use store::Store;
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -23,6 +23,9 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 const RELOAD: Duration = Duration::from_secs(1);
 /// How often the book is read for its meters.
 const BOOK: Duration = Duration::from_secs(5);
+
+/// Farewells forgotten in one transaction.
+const FAREWELLS: usize = 256;
 
 /// Writes the heartbeat of an epoch once a second.
 pub(crate) async fn heartbeat(store: Store, epoch: Epoch, health: Health, meters: StoreMeters) {
@@ -82,6 +85,19 @@ pub(crate) async fn book(store: Store, meters: MoneyMeters) {
             Ok(accounts) => meters.book(&accounts),
             Err(error) => tracing::debug!(%error, "the accounts could not be read"),
         }
+    }
+}
+
+/// Forgets farewells once they were said. While the store fails they are kept in mind: said again
+/// after a crash, a farewell does no harm.
+pub(crate) async fn farewells(store: Store, mut told: mpsc::Receiver<CallId>) {
+    let mut done = Vec::new();
+    while told.recv_many(&mut done, FAREWELLS).await > 0 {
+        while let Err(error) = store.forget_farewells(&done).await {
+            tracing::debug!(%error, "farewells could not be forgotten yet");
+            tokio::time::sleep(RELOAD).await;
+        }
+        done.clear();
     }
 }
 

@@ -20,9 +20,9 @@ use std::sync::Arc;
 
 pub use credits::view::{self, AccountView, Case, Entry, EntryKind, HoldState, HoldView, Lot};
 
-use credits::{Answer, Command, Epoch, OpenLeg};
+use credits::{Answer, Command, Epoch, Farewell, OpenLeg};
 use model::record::{Cdr, Provision};
-use model::{AccountId, Instant, OrganizationId, UnixTime};
+use model::{AccountId, CallId, Instant, OrganizationId, UnixTime};
 
 use crate::memory::Memory;
 use crate::sqlite::SqliteFile;
@@ -166,10 +166,10 @@ impl Store {
         }
     }
 
-    /// Settles every leg that older epochs of the node left open (charging.md, "Settlement") and
-    /// returns them as they stood, so that their carriers get a BYE. All in one transaction: after
-    /// a failure before the commit a retry still returns every leg; after a commit whose reply was
-    /// lost their BYEs are lost too, and the carriers' session timers end them.
+    /// Settles every leg that other epochs left open, of whatever node (charging.md, "Settlement"),
+    /// and returns them as they stood. The asker serves alone: whoever holds the lock of
+    /// [`Self::lock_for_serving`] knows that no other epoch lives. In the same transaction it is
+    /// written that their carriers are owed a BYE ([`Self::farewells`]).
     ///
     /// # Errors
     /// [`Error`] if the store fails.
@@ -177,6 +177,31 @@ impl Store {
         match self {
             Self::Memory(memory) => Ok(memory.0.lock().book.settle(current, now)),
             Self::Sqlite(sqlite) => sqlite.0.settle(current, now).await,
+        }
+    }
+
+    /// Reads which carriers are still to be told that a leg is over, longest owed first.
+    ///
+    /// # Errors
+    /// [`Error`] if the store fails.
+    pub async fn farewells(&self) -> Result<Vec<Farewell>, Error> {
+        match self {
+            Self::Memory(memory) => Ok(memory.0.lock().book.farewells()),
+            Self::Sqlite(sqlite) => sqlite.0.farewells().await,
+        }
+    }
+
+    /// Forgets farewells that were said, or given up. One that is not owed is nothing.
+    ///
+    /// # Errors
+    /// [`Error`] if the store fails; they are then said again at the next start.
+    pub async fn forget_farewells(&self, calls: &[CallId]) -> Result<(), Error> {
+        match self {
+            Self::Memory(memory) => {
+                memory.0.lock().book.forget_farewells(calls);
+                Ok(())
+            }
+            Self::Sqlite(sqlite) => sqlite.0.forget_farewells(calls).await,
         }
     }
 

@@ -3,7 +3,7 @@
 
 mod world;
 
-use credits::{Answer, Command, CreditRefusal, HoldState};
+use credits::{Answer, Command, CreditRefusal, HoldState, OpenLeg};
 use model::record::{Capability, Provision};
 use model::{CallId, Instant, Money};
 use store::{EntryKind, Error, Store};
@@ -42,6 +42,8 @@ stories! {
     an_included_leg_has_a_record_and_no_account,
     a_top_up_counts_once_by_its_reference,
     a_dead_epoch_is_settled_by_its_heartbeat_and_fenced,
+    a_settled_leg_is_owed_a_farewell_until_it_was_said,
+    a_node_under_another_name_settles_what_the_old_name_left,
     a_call_is_explained_by_either_id,
     every_reading_of_nothing_is_empty,
     applying_twice_changes_nothing,
@@ -277,6 +279,60 @@ async fn a_dead_epoch_is_settled_by_its_heartbeat_and_fenced(store: Store) {
     }
     let late = one(&store, close(1, "acme", 25)).await;
     assert!(matches!(late, Answer::Refused { refusal: CreditRefusal::Conflict, .. }));
+    sound(&store).await;
+}
+
+async fn a_settled_leg_is_owed_a_farewell_until_it_was_said(store: Store) {
+    funded(&store, &["acme"]).await;
+    store.begin_epoch("n1").await.unwrap();
+    let mute = OpenLeg { dialog: String::new(), ..leg(5, None) };
+    let batch = [
+        place(1, "acme", 30),
+        Command::Open { leg: Box::new(leg(2, None)) },
+        Command::Open { leg: Box::new(mute) },
+        Command::Open { leg: Box::new(leg(3, None)) },
+        close(3, "acme", 1),
+    ];
+    store.commit(&batch, now()).await.unwrap();
+    assert_eq!(store.farewells().await.unwrap(), [], "nobody is dead");
+    let second = store.begin_epoch("n1").await.unwrap();
+    store.settle(&second, at(1_800_000_100)).await.unwrap();
+    let owed = store.farewells().await.unwrap();
+    let told: Vec<_> = owed.iter().map(|owed| (owed.call.0, owed.dialog.as_str())).collect();
+    assert_eq!(told, [(1, "dialog-1"), (2, "dialog-2")], "no dialog, no farewell");
+    assert!(owed.iter().all(|owed| owed.since == at(1_800_000_100)));
+    // Killed again before any BYE: the next life still knows.
+    let third = store.begin_epoch("n1").await.unwrap();
+    assert_eq!(store.settle(&third, at(1_800_000_200)).await.unwrap(), []);
+    assert_eq!(store.farewells().await.unwrap(), owed);
+    store.forget_farewells(&[CallId(1), CallId(77)]).await.unwrap();
+    assert_eq!(store.farewells().await.unwrap(), owed[1..]);
+    store.forget_farewells(&[CallId(2)]).await.unwrap();
+    store.forget_farewells(&[]).await.unwrap();
+    assert_eq!(store.farewells().await.unwrap(), []);
+}
+
+async fn a_node_under_another_name_settles_what_the_old_name_left(store: Store) {
+    funded(&store, &["acme"]).await;
+    let first = store.begin_epoch("n1").await.unwrap();
+    let batch = [place(1, "acme", 30), answered(1, Some("acme"), 100)];
+    store.commit(&batch, now()).await.unwrap();
+    store.beat(&first, Instant { micros: 107_000_000 }).await.unwrap();
+    let renamed = store.begin_epoch("n2").await.unwrap();
+    assert_eq!(renamed.number, 1);
+    let orphans = store.settle(&renamed, at(1_800_000_100)).await.unwrap();
+    assert_eq!(orphans.iter().map(|leg| leg.call.0).collect::<Vec<_>>(), [1]);
+    assert_eq!(store.cdrs(1).await.unwrap()[0].charge, money("0.07"));
+    for zombie in [roll(1, 1, 20, 30), place(9, "acme", 30)] {
+        let answer = one(&store, zombie).await;
+        let fenced = matches!(answer, Answer::Refused { refusal: CreditRefusal::Fenced, .. });
+        assert!(fenced, "{answer:?}");
+    }
+    // The old name may live again, and the new one is not fenced by its own settlement.
+    let back = store.begin_epoch("n1").await.unwrap();
+    store.settle(&back, at(1_800_000_200)).await.unwrap();
+    let leg = Box::new(OpenLeg { epoch: back, ..leg(2, None) });
+    assert_eq!(one(&store, Command::Open { leg }).await, Answer::Noted);
     sound(&store).await;
 }
 

@@ -42,6 +42,8 @@ pub(crate) struct World {
     pub(crate) notes: Vec<Note>,
     pub(crate) placed: Vec<Placed>,
     pub(crate) drained: bool,
+    /// Whose carriers were told that they are over.
+    pub(crate) told: Vec<CallId>,
     pub(crate) asked: usize,
     ports: BTreeMap<CallId, PortId>,
     last_rtp: BTreeMap<CallId, Instant>,
@@ -95,6 +97,7 @@ impl World {
             notes: Vec::new(),
             placed: Vec::new(),
             drained: false,
+            told: Vec::new(),
             asked: 0,
             ports: BTreeMap::new(),
             last_rtp: BTreeMap::new(),
@@ -349,6 +352,7 @@ impl World {
                 Output::Placed(placed) => self.placed.push(placed),
                 Output::Note(note) => self.notes.push(note),
                 Output::Connection { .. } | Output::Lookup { .. } => panic!("it is all UDP"),
+                Output::Told(call) => self.told.push(call),
                 Output::Drained => self.drained = true,
             }
         }

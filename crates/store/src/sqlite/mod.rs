@@ -1,5 +1,6 @@
 //! The book in a SQLite file: WAL, `synchronous=FULL`, one writer, a few readers.
 
+mod farewell;
 #[cfg(test)]
 mod faults;
 mod load;
@@ -125,16 +126,17 @@ ON CONFLICT (node, epoch) DO UPDATE SET counter = heartbeat.counter + 1,
         writing.commit().await
     }
 
-    /// Fences the node's older epochs and settles their legs, all in one transaction: a failure
-    /// leaves every leg open, so that a retry still returns them all.
+    /// Fences every other epoch and settles their legs, all in one transaction: a failure leaves
+    /// every leg open, so that a retry still returns them all.
     pub(crate) async fn settle(
         &self,
         current: &Epoch,
         now: UnixTime,
     ) -> Result<Vec<OpenLeg>, Error> {
         const FENCE: &str = "
-UPDATE node SET settled_below = fence.value ->> 1 FROM json_each($1) AS fence
-WHERE node.name = fence.value ->> 0 AND node.settled_below < fence.value ->> 1";
+UPDATE node SET settled_below = MAX(node.settled_below, CASE
+    WHEN node.name = fence.value ->> 0 THEN fence.value ->> 1 ELSE node.epoch + 1 END)
+FROM json_each($1) AS fence";
         let mut writing = Writing::begin(&self.writer, &self.faults).await?;
         let fence = Packed::default().text(&current.node).count(current.number);
         writing.write(FENCE, std::iter::once(fence)).await?;
@@ -145,12 +147,13 @@ WHERE node.name = fence.value ->> 0 AND node.settled_below < fence.value ->> 1";
             let mut page = load::page(&mut writing, &wanted).await?;
             let mut changes = Changes::default();
             for leg in round {
-                let heartbeat = heartbeats.get(&leg.epoch.number).copied();
+                let heartbeat = heartbeats.get(&leg.epoch).copied();
                 // One whose rows contradict each other stays open, for a person to look at: it must
                 // not keep the others from being settled and the node from starting.
                 let _ = page.settle(leg.call, heartbeat, now, &mut changes);
             }
             save::changes(&mut writing, &page, &changes, now).await?;
+            farewell::owe(&mut writing, round, now).await?;
         }
         writing.commit().await?;
         Ok(orphans)

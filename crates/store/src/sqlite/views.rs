@@ -128,22 +128,22 @@ ORDER BY live DESC, written DESC, call DESC LIMIT 1";
     }
 }
 
-/// The last heartbeats of a node's older epochs, and the legs that those left open.
+/// The last heartbeats of all epochs, and the legs that all but the current one left open.
 pub(crate) async fn left_behind(
     connection: &mut SqliteConnection,
     current: &Epoch,
-) -> Result<(BTreeMap<u64, Instant>, Vec<OpenLeg>), Error> {
-    const HEARTBEATS: &str = "SELECT epoch, clock_micros FROM heartbeat WHERE node = $1";
-    let query = sqlx::query_as::<_, (i64, i64)>(HEARTBEATS).bind(&current.node);
+) -> Result<(BTreeMap<Epoch, Instant>, Vec<OpenLeg>), Error> {
+    const HEARTBEATS: &str = "SELECT node, epoch, clock_micros FROM heartbeat";
+    let query = sqlx::query_as::<_, (String, i64, i64)>(HEARTBEATS);
     let rows = query.fetch_all(&mut *connection).await.map_err(|error| failed(&error))?;
     let mut heartbeats = BTreeMap::new();
-    for (epoch, micros) in rows {
-        let known = u64::try_from(epoch).ok().zip(u64::try_from(micros).ok());
-        let (epoch, micros) = known.ok_or_else(|| corrupt("a heartbeat is negative"))?;
-        heartbeats.insert(epoch, Instant { micros });
+    for (node, number, micros) in rows {
+        let known = u64::try_from(number).ok().zip(u64::try_from(micros).ok());
+        let (number, micros) = known.ok_or_else(|| corrupt("a heartbeat is negative"))?;
+        heartbeats.insert(Epoch { node, number }, Instant { micros });
     }
     let mut legs = open_legs(connection).await?;
-    legs.retain(|leg| leg.epoch.node == current.node && leg.epoch.number < current.number);
+    legs.retain(|leg| leg.epoch != *current);
     Ok((heartbeats, legs))
 }
 
