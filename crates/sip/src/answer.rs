@@ -296,14 +296,14 @@ impl Endpoint {
         Departure { flow, request, fallback }
     }
 
-    /// Sends a request of ours.
+    /// Sends a request of ours; returns its transaction.
     pub(crate) fn ask(
         &mut self,
         question: Question,
         draft: &Draft<'_>,
         extra: &Lines,
         now: Instant,
-    ) {
+    ) -> u64 {
         let Question { method, purpose, trunk, flow } = question;
         let branch = self.chance.branch();
         let departure = self.depart(flow, trunk, |endpoint, flow| {
@@ -330,6 +330,18 @@ impl Endpoint {
         }
         self.streams.board(flow.connection, serial);
         self.transmit(flow, request);
+        serial
+    }
+
+    /// Forgets a request of ours: its answer is not waited for any more.
+    pub(crate) fn forget_asked(&mut self, serial: u64) {
+        let Some(row) = self.asked.take(serial) else { return };
+        self.timers.shift(Alarm::Client(serial), row.due(), None);
+        self.asked.close(&row.key);
+        self.streams.alight(row.flow.connection, serial);
+        if let Some(trunk) = row.trunk {
+            self.trunks.release(trunk);
+        }
     }
 
     /// A connection is gone that a request of ours waits on: it is sent once more another way, else

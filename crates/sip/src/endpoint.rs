@@ -27,6 +27,8 @@ use crate::transaction::{Mark, Table};
 use crate::transport::Flow;
 use crate::transport::streams::Streams;
 use crate::trunk::AllowList;
+use crate::trunk::options::Health;
+use crate::trunk::register::Registration;
 
 /// A socket that we listen on, by its place in [`Settings::listeners`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -437,6 +439,10 @@ pub struct Endpoint {
     pub(crate) placed: Table<Placed>,
     /// Calls to place whose trunk's address is being looked up.
     pub(crate) unplaced: BTreeMap<CallId, Dial>,
+    /// The trunks that are asked whether they live.
+    pub(crate) health: BTreeMap<TrunkId, Health>,
+    /// Our registrations.
+    pub(crate) registrations: BTreeMap<TrunkId, Registration>,
     /// INVITEs of ours that may still bring a 2xx.
     pub(crate) attempts: HashMap<u64, Attempt>,
     /// Those of them that the bridge waits for.
@@ -469,6 +475,8 @@ impl Endpoint {
             asked: Table::default(),
             placed: Table::default(),
             unplaced: BTreeMap::new(),
+            health: BTreeMap::new(),
+            registrations: BTreeMap::new(),
             attempts: HashMap::new(),
             dialled: HashMap::new(),
             calls: HashMap::new(),
@@ -533,6 +541,8 @@ impl Endpoint {
             Command::Trunks(trunks) => {
                 self.trunks.replace(trunks);
                 self.foresee();
+                self.watch_trunks(now);
+                self.register_trunks(now);
             }
             Command::Drain => self.draining = true,
             Command::Ring { call } => self.ring_back(call, now),
@@ -559,6 +569,8 @@ impl Endpoint {
             Alarm::Placed(serial) => self.placed_due(serial, now),
             Alarm::Attempt(serial) => self.attempt_due(serial, now),
             Alarm::Acknowledgement(call) => self.acknowledgement_due(call, now),
+            Alarm::Health(trunk) => self.health_due(trunk, now),
+            Alarm::Registration(trunk) => self.registration_due(trunk, now),
             Alarm::Session(call) => self.session_due(call, now),
             Alarm::Connection(connection) => self.connection_due(connection, now),
             Alarm::Names => self.names_due(now),

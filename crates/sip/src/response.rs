@@ -61,6 +61,8 @@ impl Endpoint {
         match purpose {
             Purpose::Bye(farewell) => self.on_farewell(farewell, status, answer, now),
             Purpose::Cancel => {}
+            Purpose::Health(trunk) => self.probed(trunk, status, now),
+            Purpose::Register(trunk) => self.registered(trunk, status, answer, now),
             Purpose::Orphan(call) => {
                 self.emit(Event::OrphanEnded { call, answered: answer.is_some() });
             }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use model::{CallId, Instant};
+use model::{CallId, Instant, TrunkId};
 
 use crate::connection::ConnectionId;
 
@@ -21,6 +21,10 @@ pub(crate) enum Alarm {
     Attempt(u64),
     /// A 200 OK without its ACK.
     Acknowledgement(CallId),
+    /// Whether a trunk lives.
+    Health(TrunkId),
+    /// A registration of ours.
+    Registration(TrunkId),
     /// A session timer.
     Session(CallId),
     /// A connection that is silent.

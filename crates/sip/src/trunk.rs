@@ -2,14 +2,16 @@
 
 pub(crate) mod digest;
 pub(crate) mod identity;
+pub(crate) mod options;
 pub(crate) mod outgoing;
 pub(crate) mod redirect;
+pub(crate) mod register;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use model::record::Trunk;
-use model::{Credentials, TrunkId};
+use model::{Credentials, Outbound, TrunkId};
 
 /// Who sent a datagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +81,11 @@ impl AllowList {
     /// Returns an active trunk.
     pub(crate) fn active(&self, id: TrunkId) -> Option<&Trunk> {
         self.active.iter().find(|trunk| trunk.id == id)
+    }
+
+    /// Returns the active trunks that calls of ours leave by.
+    pub(crate) fn outbounds(&self) -> impl Iterator<Item = (TrunkId, &Outbound)> {
+        self.active.iter().filter_map(|trunk| Some((trunk.id, trunk.outbound.as_ref()?)))
     }
 
     /// Returns what answers the challenges of an active trunk.

@@ -12,9 +12,11 @@ pub(crate) enum Name {
     ContentType,
     CSeq,
     Diversion,
+    Expires,
     From,
     HistoryInfo,
     MaxForwards,
+    MinExpires,
     MinSe,
     PAssertedIdentity,
     PCalledPartyId,
@@ -51,11 +53,13 @@ impl Name {
             7 if is("Call-ID") => Self::CallId,
             7 if is("Contact") => Self::Contact,
             7 if is("Require") => Self::Require,
+            7 if is("Expires") => Self::Expires,
             7 if is("Privacy") => Self::Privacy,
             9 if is("Supported") => Self::Supported,
             9 if is("Diversion") => Self::Diversion,
             9 if is("Timestamp") => Self::Timestamp,
             11 if is("Retry-After") => Self::RetryAfter,
+            11 if is("Min-Expires") => Self::MinExpires,
             12 => twelve(text),
             14 if is("Content-Length") => Self::ContentLength,
             15 if is("Session-Expires") => Self::SessionExpires,
@@ -86,7 +90,9 @@ impl Name {
             | Self::ContentDisposition
             | Self::ContentEncoding
             | Self::Diversion
+            | Self::Expires
             | Self::HistoryInfo
+            | Self::MinExpires
             | Self::PAssertedIdentity
             | Self::PCalledPartyId
             | Self::Privacy

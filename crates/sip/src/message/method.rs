@@ -18,6 +18,9 @@ pub(crate) enum Method {
 pub(crate) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE";
 
 impl Method {
+    /// REGISTER of ours; theirs are not served.
+    pub(crate) const REGISTER: Self = Self::Unsupported(rsip::Method::Register);
+
     /// Reads a token; method names are case-sensitive.
     pub(crate) fn read(token: &str) -> Self {
         match token {

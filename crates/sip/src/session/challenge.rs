@@ -77,7 +77,11 @@ impl Endpoint {
             Purpose::Refresh(call) => {
                 self.challenged_live(call, status, answer) && self.refresh(call, now)
             }
-            Purpose::Bye(_) | Purpose::Cancel | Purpose::Orphan(_) => false,
+            Purpose::Bye(_)
+            | Purpose::Cancel
+            | Purpose::Orphan(_)
+            | Purpose::Health(_)
+            | Purpose::Register(_) => false,
         }
     }
 }

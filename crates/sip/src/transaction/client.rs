@@ -21,6 +21,10 @@ pub(crate) enum Purpose {
     Orphan(CallId),
     /// A question for life in the dialog.
     Ping(CallId, Way),
+    /// An OPTIONS that asks whether a trunk lives.
+    Health(TrunkId),
+    /// A registration of ours.
+    Register(TrunkId),
     /// An UPDATE that refreshes the session.
     Refresh(CallId),
 }

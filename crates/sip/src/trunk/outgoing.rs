@@ -56,6 +56,21 @@ impl Ends {
     }
 }
 
+impl Ends {
+    /// Writes those of a request about the trunk itself: OPTIONS, REGISTER. `None` if a name holds
+    /// what none holds.
+    pub(crate) fn of(outbound: &Outbound, own: Option<&str>) -> Option<Self> {
+        let hop = host(&outbound.host)?;
+        let domain = if outbound.domain.is_empty() { hop } else { host(&outbound.domain)? };
+        let party = match own {
+            Some(own) => format!("<sip:{}@{domain}>", user(own)?),
+            None => format!("<sip:{domain}>"),
+        };
+        let uri = format!("sip:{domain}");
+        Some(Self { uri, from: party.clone(), to: party, lines: Lines::new() })
+    }
+}
+
 /// Writes a user part (RFC 3261 §25.1). `None` if it is empty, or holds anything but letters,
 /// digits and the marks of numbers and names: a number with something left out is another number.
 fn user(text: &str) -> Option<String> {
