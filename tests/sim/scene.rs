@@ -8,7 +8,8 @@ use bridge::{Directory, Settings};
 use credits::Epoch;
 use media::{Library, LibraryBuilder, Prompt};
 use model::record::{
-    Licence, Meeting, NumberType, Organization, Provision, ServiceNumber, TariffRow, Trunk, User,
+    DtmfMode, Licence, Meeting, NumberType, Organization, Provision, ServiceNumber, TariffRow,
+    Trunk, User,
 };
 use model::{
     Currency, MeetingId, Money, NumberId, OrganizationId, Pin, Rate, RateVersion, SecondsRule,
@@ -145,6 +146,7 @@ pub fn directory(plan: &Plan) -> Arc<Directory> {
         calls_max: None,
         loopback_media: true,
         refusal_codes: Vec::new(),
+        dtmf: DtmfMode::Auto,
         outbound: None,
     };
     Arc::new(Directory::new(provision(plan), vec![trunk]).expect("the scene is whole"))

@@ -417,6 +417,7 @@ impl World {
                         media::Command::Update { .. }
                         | media::Command::Play { .. }
                         | media::Command::Hush { .. }
+                        | media::Command::Listen { .. }
                         | media::Command::Unseat { .. }
                         | media::Command::Fund { .. }
                         | media::Command::Release { .. }

@@ -6,6 +6,7 @@ pub(crate) mod confirming;
 pub(crate) mod dialing;
 pub(crate) mod file;
 pub(crate) mod identifying;
+pub(crate) mod keys;
 pub(crate) mod leaving;
 pub(crate) mod line;
 pub(crate) mod parting;
@@ -18,7 +19,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use media::{LegStats, Prompt, Silence};
+use media::{LegStats, Prompt, Silence, Tones};
 use model::Instant;
 
 use crate::call::admitting::Admitting;
@@ -160,6 +161,19 @@ impl fmt::Debug for Key {
     }
 }
 
+impl Call {
+    /// Returns what media is to be told if keys began or ceased to be awaited.
+    pub(crate) fn listen(&mut self) -> Option<media::Command> {
+        let awaits = self.file.open && self.state.awaits_keys();
+        if awaits == self.file.listening || !self.state.is_live() {
+            return None;
+        }
+        self.file.listening = awaits;
+        let tones = if awaits { keys::tones(self.file.trunk.dtmf) } else { Tones::Off };
+        Some(media::Command::Listen { call: self.file.call, tones })
+    }
+}
+
 impl State {
     /// Takes a signal. The state is consumed: if the step panics it is gone, the file is not.
     pub(crate) fn step(self, signal: Signal, file: &mut File, turn: &mut Turn<'_>) -> Self {
@@ -219,6 +233,21 @@ impl State {
             Self::Seated(_) => Stage::Joined,
             Self::Ringing(_) | Self::Identifying(_) | Self::Admitting(_) => Stage::Asked,
             Self::Leaving(_) | Self::Over => Stage::Over,
+        }
+    }
+
+    /// Whether a key would change something.
+    const fn awaits_keys(&self) -> bool {
+        match self {
+            Self::Identifying(_) | Self::Confirming(_) => true,
+            Self::Ringing(_)
+            | Self::Reserving(_)
+            | Self::Dialing(_)
+            | Self::Admitting(_)
+            | Self::Seated(_)
+            | Self::Parting(_)
+            | Self::Leaving(_)
+            | Self::Over => false,
         }
     }
 

@@ -49,6 +49,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use crate::accounts::Accounts;
+use crate::call::keys::Way;
 use crate::call::{Call, Key, Signal};
 use crate::closing::Closing;
 use crate::conference::Conferences;
@@ -254,6 +255,10 @@ impl Bridge {
                 self.step(call, Signal::Confirmed(answer), now);
             }
             sip::Event::Offered { call, offer } => self.step(call, Signal::Offered(offer), now),
+            sip::Event::Keyed { call, key, lasted } => {
+                let began = now.mono.minus(lasted);
+                self.keyed(call, (Key(key.0), Way::Info, began), now);
+            }
             sip::Event::Alive { call } => self.step(call, Signal::Alive, now),
             sip::Event::Unproven { call } => self.step(call, Signal::Unproven, now),
             sip::Event::HungUp { call, q850 } => self.step(call, Signal::HungUp(q850), now),
@@ -281,7 +286,10 @@ impl Bridge {
 
     fn media(&mut self, event: media::Event, now: Now) {
         match event {
-            media::Event::Digit { call, digit } => self.step(call, Signal::Digit(Key(digit)), now),
+            media::Event::Digit { call, digit, way } => {
+                self.keyed(call, (Key(digit), way.into(), now.mono), now);
+            }
+            media::Event::Fax { call } => self.fax(call),
             media::Event::Played { call, token } => self.step(call, Signal::Played(token), now),
             media::Event::Heard { call, at } => self.step(call, Signal::Heard(at), now),
             media::Event::Life { call, silence } => self.step(call, Signal::Life(silence), now),

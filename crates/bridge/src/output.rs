@@ -118,6 +118,8 @@ pub enum Note {
     Rescued,
     /// A digit was heard.
     Digit,
+    /// A fax machine was heard, and taken out of the mix.
+    Fax,
     /// A call is over; its label is one of [`crate::ending::labels`].
     CallEnded {
         /// Which.

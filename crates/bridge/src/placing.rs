@@ -9,6 +9,7 @@ use rand_chacha::rand_core::Rng;
 
 use crate::Bridge;
 use crate::call::file::{File, Outgoing, Payer};
+use crate::call::keys::Presses;
 use crate::call::reserving::Reserving;
 use crate::call::{Call, Signal, State, Withdrawal};
 use crate::desk::{Errand, Owner, Question};
@@ -195,6 +196,8 @@ impl Bridge {
             decision: trail.decision,
             token: 0,
             speaking_until: now.mono,
+            presses: Presses::default(),
+            listening: false,
         };
         tracing::info!(call = %id, called = %called, meeting = %host.meeting.name, "a call is placed");
         self.outputs.push_back(Output::Note(Note::CallBegan { call: id }));

@@ -8,7 +8,7 @@ use credits::Epoch;
 use media::LibraryBuilder;
 
 use model::record::{
-    CalledFrom, Licence, Meeting, NumberType, NumberingPlan, Organization, Provision,
+    CalledFrom, DtmfMode, Licence, Meeting, NumberType, NumberingPlan, Organization, Provision,
     ServiceNumber, TariffRow, Trunk, User,
 };
 use model::{
@@ -35,6 +35,7 @@ pub(crate) fn trunk() -> Trunk {
         calls_max: None,
         loopback_media: false,
         refusal_codes: Vec::new(),
+        dtmf: DtmfMode::Auto,
         outbound: None,
     }
 }

@@ -65,6 +65,7 @@ impl Shards {
             Command::Update { .. }
             | Command::Play { .. }
             | Command::Hush { .. }
+            | Command::Listen { .. }
             | Command::Fund { .. }
             | Command::Close { .. }
             | Command::Release { .. }
@@ -254,6 +255,7 @@ mod tests {
             | Command::Update { .. }
             | Command::Play { .. }
             | Command::Hush { .. }
+            | Command::Listen { .. }
             | Command::Unseat { .. }
             | Command::Fund { .. } => "other",
         };

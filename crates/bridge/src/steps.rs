@@ -8,12 +8,13 @@ use std::time::Duration;
 use credits::{Answer, Command, Standing};
 use media::Prompt;
 use model::record::{Trunk, normalize};
-use model::{AccountId, CallId, Did, LocalNumber, Now, limits};
+use model::{AccountId, CallId, Did, Instant, LocalNumber, Now, limits};
 use rand_chacha::rand_core::Rng;
 
 use crate::call::file::{File, Payer};
+use crate::call::keys::{Presses, Way};
 use crate::call::leaving::{self, Wire};
-use crate::call::{Call, Signal, State, Withdrawal, arriving};
+use crate::call::{Call, Key, Signal, State, Withdrawal, arriving};
 use crate::desk::{Errand, Owner, Question};
 use crate::directory::Hosted;
 use crate::ending::Cause;
@@ -42,6 +43,24 @@ impl Bridge {
     /// Gives a signal to a call; to one that is gone it is nothing.
     pub(crate) fn step(&mut self, id: CallId, signal: Signal, now: Now) {
         self.run(id, now, |state, file, turn| state.step(signal, file, turn));
+    }
+
+    /// Takes a press of a key that began then, told by one of the ways in which it can be told.
+    pub(crate) fn keyed(&mut self, id: CallId, press: (Key, Way, Instant), now: Now) {
+        let (key, way, began) = press;
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        if call.file.presses.counts(key, way, began, call.file.trunk.dtmf) {
+            self.step(id, Signal::Digit(key), now);
+        }
+    }
+
+    /// Notes that a fax machine calls. It is out of the mix by media's doing; the call goes on until
+    /// the machine gives up, and costs what it costs.
+    pub(crate) fn fax(&mut self, id: CallId) {
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.file.because("a fax tone was heard: taken out of the mix");
+            self.outputs.push_back(Output::Note(Note::Fax));
+        }
     }
 
     /// Begins a call with an INVITE, or refuses it at the door.
@@ -196,9 +215,13 @@ impl Bridge {
             mend(&mut call.file, &mut turn)
         });
         let effects = mem::take(&mut turn.effects);
+        let listen = call.listen();
         self.settle_change(id, &before, now);
         for effect in effects {
             self.carry_out(id, effect, now);
+        }
+        if let Some(command) = listen {
+            self.address(id, command);
         }
     }
 
@@ -378,6 +401,8 @@ impl Bridge {
             decision: None,
             token: 0,
             speaking_until: now.mono,
+            presses: Presses::default(),
+            listening: false,
         }
     }
 }
@@ -423,7 +448,7 @@ mod tests {
     use std::net::SocketAddr;
 
     use media::PortId;
-    use model::{Instant, UnixTime};
+    use model::UnixTime;
 
     use super::*;
     use crate::Input;
@@ -450,8 +475,9 @@ mod tests {
     fn digits_are_not_shown_by_a_call_that_holds_them() {
         let mut bridge = bridge();
         let (id, _) = call(&mut bridge, "one");
+        let way = media::Way::Event;
         for digit in *b"7391" {
-            feed(&mut bridge, Input::Media(media::Event::Digit { call: id, digit }));
+            feed(&mut bridge, Input::Media(media::Event::Digit { call: id, digit, way }));
         }
         let state = format!("{:?}", bridge.calls[&id].state);
         assert!(!state.contains("7391") && state.contains("****"), "{state}");

@@ -184,6 +184,10 @@ impl Telemetry {
                 "Legs that a top-up or a release saved in their last slice.",
             ),
             digits: self.plain("tollgate_bridge_digits_total", "Keys that callers pressed."),
+            faxes: self.plain(
+                "tollgate_bridge_faxes_total",
+                "Legs taken out of the mix because a fax machine was heard.",
+            ),
             captured: self.plain(
                 "tollgate_bridge_closed_charges_micros_total",
                 "Charges of closed legs, millionths of their currency.",
@@ -387,6 +391,7 @@ pub(crate) struct BridgeMeters {
     connected: Counter,
     rescues: Counter,
     digits: Counter,
+    faxes: Counter,
     captured: Counter,
     unattributed: Counter,
     lost: Counter,
@@ -425,6 +430,7 @@ impl BridgeMeters {
             ),
             Note::Rescued => self.rescues.increment(1),
             Note::Digit => self.digits.increment(1),
+            Note::Fax => self.faxes.increment(1),
             Note::CallEnded { call: _, label, connected } => {
                 self.connected.increment(connected.as_secs());
                 self.labelled(

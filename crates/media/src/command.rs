@@ -61,6 +61,28 @@ pub struct Flow {
     pub sources: Vec<IpPrefix>,
 }
 
+/// Which tones in a leg's audio are taken for keys. A new leg has them off.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Tones {
+    /// None.
+    #[default]
+    Off,
+    /// All, until the peer shows by its first telephone-event that it sends keys that way. Without
+    /// telephone-events in the agreement: all.
+    UntilEvent,
+    /// All.
+    On,
+}
+
+/// By which way media heard a press of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Way {
+    /// A telephone-event (RFC 4733).
+    Event,
+    /// Tones in the audio (ITU-T Q.23).
+    Tone,
+}
+
 /// Something the bridge asks. A command about a leg that is gone is ignored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
@@ -102,6 +124,13 @@ pub enum Command {
     Hush {
         /// The leg.
         call: CallId,
+    },
+    /// Tells which tones of the leg are taken for keys: those only while digits are awaited.
+    Listen {
+        /// The leg.
+        call: CallId,
+        /// Which.
+        tones: Tones,
     },
     /// Lets the leg hear, and be heard in, a room. A room exists while it has legs.
     Seat {
@@ -156,6 +185,7 @@ impl Command {
             | Self::Update { call, .. }
             | Self::Play { call, .. }
             | Self::Hush { call }
+            | Self::Listen { call, .. }
             | Self::Seat { call, .. }
             | Self::Unseat { call }
             | Self::Fund { call, .. }
@@ -181,12 +211,19 @@ pub enum Silence {
 /// News from the media plane.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// A key was pressed: one of `0-9*#A-D`, in ASCII. Exactly once a press.
+    /// A key was pressed: one of `0-9*#A-D`, in ASCII. Exactly once a press and way.
     Digit {
         /// The leg.
         call: CallId,
         /// The key.
         digit: u8,
+        /// By which way it came.
+        way: Way,
+    },
+    /// A fax machine is at the other end: the leg is out of the mix from here on. Told once a leg.
+    Fax {
+        /// The leg.
+        call: CallId,
     },
     /// The prompts of that [`Command::Play`] came to their end.
     Played {

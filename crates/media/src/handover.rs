@@ -110,6 +110,7 @@ fn kind(command: &Command) -> mem::Discriminant<Command> {
         Command::Seat { .. } | Command::Unseat { .. } => Command::Unseat { call },
         Command::Open { .. }
         | Command::Update { .. }
+        | Command::Listen { .. }
         | Command::Fund { .. }
         | Command::Close { .. }
         | Command::Release { .. }

@@ -7,9 +7,10 @@ use model::{CallId, Instant, limits};
 
 use crate::batch::Batch;
 use crate::codec::g711;
-use crate::command::{Codec, Direction, Event, Flow, LegStats, PortId, Silence};
+use crate::command::{Codec, Direction, Event, Flow, LegStats, PortId, Silence, Tones, Way};
 use crate::control::{Control, Route};
 use crate::digits::Digits;
+use crate::ear::Ear;
 use crate::jitter::Playout;
 use crate::mix::{self, Frame};
 use crate::news::News;
@@ -49,6 +50,7 @@ pub(crate) struct Leg {
     reception: Reception,
     playout: Playout,
     digits: Digits,
+    ear: Ear,
     sender: Sender,
     control: Control,
     pub(crate) playback: Option<Playback>,
@@ -86,6 +88,7 @@ impl Leg {
             reception: Reception::default(),
             playout: Playout::new(opening.ticked),
             digits: Digits::new(now),
+            ear: Ear::default(),
             sender,
             control: Control::new(opening.chance, now),
             playback: None,
@@ -107,8 +110,14 @@ impl Leg {
     pub(crate) fn update(&mut self, flow: Flow) {
         self.source.renew(flow.remote == self.flow.remote, &flow.sources);
         self.control.renew();
+        self.ear.renew();
         self.sender.agree(flow.codec, flow.ptime);
         self.flow = flow;
+    }
+
+    /// Tells which tones in the peer's voice are taken for keys.
+    pub(crate) fn listen(&mut self, tones: Tones) {
+        self.ear.listen(tones);
     }
 
     /// Moves the end of paid time. A later one that crossed the news of the cut takes it back: the
@@ -228,11 +237,19 @@ impl Leg {
             news.answer(Event::Life { call: self.call, silence });
         }
         let sound = self.playout.read(now, &mut self.voice);
+        let sound = sound && !mix::is_idle(&self.voice, g711::IDLE);
+        let heard = self.ear.hear(sound.then_some(&self.voice), room.is_some());
+        if let Some(digit) = heard.key {
+            self.key(digit, Way::Tone, news);
+        }
+        if heard.fax {
+            news.answer(Event::Fax { call: self.call });
+        }
         if let Some(room) = room
             && sound
             && self.is_heard()
             && !self.digits.mutes(now)
-            && !mix::is_idle(&self.voice, g711::IDLE)
+            && !self.ear.mutes()
         {
             room.add(&self.voice);
             self.speaks = true;
@@ -311,11 +328,17 @@ impl Leg {
         } else if let Some(digit) = self.digits.take(packet.timestamp, packet.payload, now)
             && !self.cut
         {
-            if self.playback.as_ref().is_some_and(|playback| playback.barge_in) {
-                self.playback = None;
-            }
-            news.tell(Event::Digit { call: self.call, digit });
+            self.ear.event();
+            self.key(digit, Way::Event, news);
         }
+    }
+
+    /// Tells a key; it stops a prompt that allows it.
+    fn key(&mut self, digit: u8, way: Way, news: &mut News) {
+        if self.playback.as_ref().is_some_and(|playback| playback.barge_in) {
+            self.playback = None;
+        }
+        news.tell(Event::Digit { call: self.call, digit, way });
     }
 
     fn live(&mut self, now: Instant, news: &mut News) {

@@ -6,6 +6,7 @@ mod codec;
 pub mod command;
 mod control;
 mod digits;
+mod ear;
 mod handover;
 mod jitter;
 mod leg;
@@ -20,9 +21,12 @@ mod rtp;
 pub mod sdp;
 mod sender;
 mod source;
+pub mod tone;
 pub mod worker;
 
-pub use command::{Command, Direction, Event, Flow, LegStats, PortId, ShardId, Silence};
+pub use command::{
+    Command, Direction, Event, Flow, LegStats, PortId, ShardId, Silence, Tones, Way,
+};
 pub use handover::Handover;
 pub use prompt::{Library, LibraryBuilder, Prompt};
 pub use worker::{Batch, Outgoing, Worker};

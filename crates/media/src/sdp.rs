@@ -26,6 +26,8 @@ pub struct Local<'a> {
     pub version: u64,
     /// Where the trunk's media may live.
     pub media: &'a [IpPrefix],
+    /// Whether telephone-events are agreed on.
+    pub events: bool,
     /// Whether loopback addresses are allowed (reliability.md S33).
     pub loopback: bool,
 }

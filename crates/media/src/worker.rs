@@ -210,6 +210,7 @@ impl Worker {
                 leg.playback = Some(Playback::new(&prompts, token, barge_in, over_room));
             }),
             Command::Hush { call } => self.with(call, |leg| leg.playback = None),
+            Command::Listen { call, tones } => self.with(call, |leg| leg.listen(tones)),
             Command::Seat { call, room } => self.seat(call, room),
             Command::Unseat { call } => {
                 if let Some(&at) = self.by_call.get(&call) {

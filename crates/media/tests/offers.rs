@@ -311,7 +311,8 @@ fn two_of_us_agree() {
 fn ipv6_is_spoken_where_we_have_such_an_address() {
     let media: Vec<IpPrefix> = vec!["2001:db8::/32".parse().unwrap(), "fe80::/10".parse().unwrap()];
     let address = "[2001:db8::1]:7000".parse().unwrap();
-    let six = Local { address, session: 1, version: 1, media: &media, loopback: false };
+    let six =
+        Local { address, session: 1, version: 1, media: &media, events: true, loopback: false };
     let agreed = sdp::answer(&body("c=IN IP6 2001:db8::9|m=audio 4000 RTP/AVP 0"), &six).unwrap();
     assert_eq!(tell(&agreed.flow), "PCMU 20 [2001:db8::9]:4000 rtcp 4001 sendrecv");
     let text = std::str::from_utf8(&agreed.body).unwrap();
@@ -329,7 +330,8 @@ fn ipv6_is_spoken_where_we_have_such_an_address() {
 fn loopback_is_taken_where_the_switch_and_the_prefixes_allow_it_but_never_our_own_port() {
     let media: Vec<IpPrefix> = vec!["127.0.0.0/8".parse().unwrap()];
     let address = "127.0.0.1:7000".parse().unwrap();
-    let local = Local { address, session: 1, version: 1, media: &media, loopback: true };
+    let local =
+        Local { address, session: 1, version: 1, media: &media, events: true, loopback: true };
     let answer = |port: u16| {
         let offer = body(&format!("c=IN IP4 127.0.0.1|m=audio {port} RTP/AVP 0"));
         sdp::answer(&offer, &local).map(|agreed| agreed.flow.remote.port())
@@ -409,7 +411,7 @@ fn prefixes() -> Vec<IpPrefix> {
 
 fn local(media: &[IpPrefix]) -> Local<'_> {
     let address = "192.0.2.1:7000".parse().unwrap();
-    Local { address, session: 42, version: 3, media, loopback: false }
+    Local { address, session: 42, version: 3, media, events: true, loopback: false }
 }
 
 fn body(row: &str) -> Vec<u8> {

@@ -211,8 +211,33 @@ pub struct Trunk {
     pub loopback_media: bool,
     /// SIP codes that replace the refusal table's, by the refusal's label.
     pub refusal_codes: Vec<(String, u16)>,
+    /// By which way its callers' keys come.
+    pub dtmf: DtmfMode,
     /// How calls of ours leave by it; `None` is dial-in only.
     pub outbound: Option<Outbound>,
+}
+
+/// By which way the keys that are pressed on a trunk's calls come. One way is for carriers whose other
+/// ways are broken; what comes by another way is then nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DtmfMode {
+    /// By whichever they come; a press that comes by several counts once.
+    #[default]
+    Auto,
+    /// Telephone-events (RFC 4733).
+    Event,
+    /// Tones in the audio; telephone-events are not agreed on, so that nobody takes the tones out.
+    Tone,
+    /// SIP INFO (`application/dtmf-relay`); telephone-events are not agreed on.
+    Info,
+}
+
+impl DtmfMode {
+    /// Whether SDP agrees on telephone-events.
+    #[must_use]
+    pub const fn agrees_on_events(self) -> bool {
+        matches!(self, Self::Auto | Self::Event)
+    }
 }
 
 /// How a country's people write numbers without a plus (domain.md §8).

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
-use model::record::{CalledFrom, NumberingPlan, Trunk};
+use model::record::{CalledFrom, DtmfMode, NumberingPlan, Trunk};
 use model::{Instant, Now, TrunkId, UnixTime};
 use sip::{Command, Endpoint, Event, Input, Listener, Output, Settings};
 
@@ -142,6 +142,7 @@ fn trunk() -> Trunk {
         calls_max: None,
         loopback_media: false,
         refusal_codes: vec![],
+        dtmf: DtmfMode::Auto,
         outbound: None,
     }
 }

@@ -1,6 +1,7 @@
 //! The SIP core's four verbs. A dialog is named by the call's [`CallId`] from its INVITE on.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -261,6 +262,16 @@ pub enum Loss {
     PeerGone,
 }
 
+/// A key of a telephone, one of `0-9*#A-D` in ASCII. Never shown (reliability.md S8).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Key(pub u8);
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("*")
+    }
+}
+
 /// News for the bridge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
@@ -297,6 +308,15 @@ pub enum Event {
     Unproven {
         /// The call.
         call: CallId,
+    },
+    /// An INFO told that a key was pressed; 200 has left.
+    Keyed {
+        /// The call.
+        call: CallId,
+        /// The key.
+        key: Key,
+        /// How long it was held, as far as was said: 10 s at most.
+        lasted: Duration,
     },
     /// BYE came; 200 has left. The call is gone here.
     HungUp {

@@ -25,6 +25,6 @@ pub use connection::{
     Unfound,
 };
 pub use endpoint::{
-    Command, Counted, Dial, Endpoint, Event, Failure, Input, Invitation, Listener, Loss, Output,
-    Settings, Transmit,
+    Command, Counted, Dial, Endpoint, Event, Failure, Input, Invitation, Key, Listener, Loss,
+    Output, Settings, Transmit,
 };

@@ -83,6 +83,7 @@ impl Endpoint {
             Method::Bye
             | Method::Options
             | Method::Update
+            | Method::Info
             | Method::Unsupported(_)
             | Method::Unknown => {
                 if let Some(serial) = self.served.find(&arrival.key) {
@@ -109,7 +110,7 @@ impl Endpoint {
         match arrival.request.method {
             Method::Invite => self.on_invite(arrival),
             Method::Options => self.on_options(arrival),
-            Method::Bye | Method::Update => self.deny(arrival, 481, &Lines::new()),
+            Method::Bye | Method::Update | Method::Info => self.deny(arrival, 481, &Lines::new()),
             // Served before: an ACK or CANCEL starts nothing. The rest has met its objection.
             Method::Ack | Method::Cancel | Method::Unsupported(_) | Method::Unknown => {}
         }
@@ -134,6 +135,7 @@ impl Endpoint {
         match arrival.request.method {
             Method::Invite => self.on_reinvite(arrival, call, &tag),
             Method::Update => self.on_update(arrival, call, &tag),
+            Method::Info => self.on_info(arrival, call, &tag),
             Method::Bye => self.on_bye(arrival, call, &tag),
             Method::Options => self.on_options_inside(arrival, call, &tag),
             Method::Ack | Method::Cancel | Method::Unsupported(_) | Method::Unknown => {}
@@ -180,7 +182,8 @@ fn objection(request: &Request<'_>) -> Option<(u16, Lines)> {
         | Method::Bye
         | Method::Cancel
         | Method::Options
-        | Method::Update => {}
+        | Method::Update
+        | Method::Info => {}
     }
     match Uri::read(request.uri) {
         Some(Uri::Sip { .. } | Uri::Tel { .. }) => {}

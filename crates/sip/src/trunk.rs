@@ -130,7 +130,7 @@ fn may_send(trunk: &Trunk, address: IpAddr, listener: u8) -> bool {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use model::record::{CalledFrom, NumberingPlan};
+    use model::record::{CalledFrom, DtmfMode, NumberingPlan};
 
     use super::*;
 
@@ -150,6 +150,7 @@ pub(crate) mod tests {
             calls_max: None,
             loopback_media: false,
             refusal_codes: vec![],
+            dtmf: DtmfMode::Auto,
             outbound: None,
         }
     }

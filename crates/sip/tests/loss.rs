@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use model::record::{CalledFrom, NumberingPlan, Trunk};
+use model::record::{CalledFrom, DtmfMode, NumberingPlan, Trunk};
 use model::{CallId, Instant, Now, TrunkId, UnixTime};
 use sip::{Command, Endpoint, Event, Input, Listener, Output, Settings};
 
@@ -175,6 +175,7 @@ impl World {
                 Event::Offered { .. }
                 | Event::Alive { .. }
                 | Event::Unproven { .. }
+                | Event::Keyed { .. }
                 | Event::Progress { .. }
                 | Event::Accepted { .. }
                 | Event::Failed { .. }
@@ -293,6 +294,7 @@ fn trunk() -> Trunk {
         calls_max: None,
         loopback_media: false,
         refusal_codes: vec![],
+        dtmf: DtmfMode::Auto,
         outbound: None,
     }
 }

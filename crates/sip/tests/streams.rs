@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use model::record::{CalledFrom, NumberingPlan, Trunk};
+use model::record::{CalledFrom, DtmfMode, NumberingPlan, Trunk};
 use model::{CallId, Instant, Now, Transport, TrunkId, UnixTime, limits};
 use sip::{
     Closure, Command, ConnectionId, ConnectionInput, ConnectionOutput, Counted, Endpoint, Event,
@@ -399,6 +399,7 @@ fn trunk() -> Trunk {
         calls_max: None,
         loopback_media: false,
         refusal_codes: vec![],
+        dtmf: DtmfMode::Auto,
         outbound: None,
     }
 }

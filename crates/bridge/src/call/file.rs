@@ -8,6 +8,7 @@ use model::policy::Decision;
 use model::record::{Capability, Cdr, ServiceNumber, Trunk};
 use model::{CallId, Did, E164, Instant, Money, Now};
 
+use crate::call::keys::Presses;
 use crate::directory::{Hosted, Price};
 use crate::ending::Cause;
 use crate::outbound::Denied;
@@ -77,6 +78,10 @@ pub(crate) struct File {
     pub(crate) token: u32,
     /// When it ends, if nothing stops it.
     pub(crate) speaking_until: Instant,
+    /// The keys pressed lately.
+    pub(crate) presses: Presses,
+    /// Whether media was told that keys are awaited.
+    pub(crate) listening: bool,
 }
 
 impl File {

@@ -301,6 +301,7 @@ fn local(port: Port, trunk: &Trunk, (session, version): (u64, u64)) -> Local<'_>
         session,
         version,
         media: &trunk.media,
+        events: trunk.dtmf.agrees_on_events(),
         loopback: trunk.loopback_media,
     }
 }

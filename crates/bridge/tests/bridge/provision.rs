@@ -2,7 +2,7 @@
 //! shared toll-free number, a bound one of each, and a toll-free one of the organization's own.
 
 use model::record::{
-    CalledFrom, Licence, Meeting, NumberType, NumberingPlan, Organization, Provision,
+    CalledFrom, DtmfMode, Licence, Meeting, NumberType, NumberingPlan, Organization, Provision,
     ServiceNumber, TariffKind, TariffRow, Trunk, User,
 };
 use model::{
@@ -37,6 +37,7 @@ pub(crate) fn trunk() -> Trunk {
         calls_max: None,
         loopback_media: false,
         refusal_codes: Vec::new(),
+        dtmf: DtmfMode::Auto,
         outbound: None,
     }
 }

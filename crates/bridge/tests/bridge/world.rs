@@ -152,7 +152,7 @@ impl World {
 
     pub(crate) fn digits(&mut self, call: CallId, digits: &str) {
         for digit in digits.bytes() {
-            self.input(Input::Media(media::Event::Digit { call, digit }));
+            self.input(Input::Media(media::Event::Digit { call, digit, way: media::Way::Event }));
         }
     }
 
@@ -396,6 +396,7 @@ impl World {
             media::Command::Update { .. }
             | media::Command::Play { .. }
             | media::Command::Hush { .. }
+            | media::Command::Listen { .. }
             | media::Command::Seat { .. }
             | media::Command::Unseat { .. }
             | media::Command::Release { .. }

@@ -427,6 +427,16 @@ called_from = "diversion"
     }
 
     #[test]
+    fn the_way_of_keys_is_one_of_four_words() {
+        let told = errors(&format!("{GOOD}dtmf = \"rtp\"\n"));
+        let expected = "t.toml:15: trunk[0].dtmf: auto, event, tone, info are allowed";
+        assert!(told.starts_with(expected), "{told}");
+        for mode in ["auto", "event", "tone", "info"] {
+            assert!(config(Path::new("t.toml"), &format!("{GOOD}dtmf = {mode:?}\n")).is_ok());
+        }
+    }
+
+    #[test]
     fn a_token_is_never_shown() {
         let marker = "marker-0123456789";
         let text = format!("{GOOD}[http]\ntoken = \"{marker}\"\n");

@@ -149,6 +149,8 @@ pub(super) struct Trunk {
     pub(super) loopback_media: bool,
     #[serde(default)]
     pub(super) refusal_codes: BTreeMap<String, u16>,
+    #[serde(default = "auto")]
+    pub(super) dtmf: String,
     pub(super) outbound: Option<Outbound>,
 }
 
@@ -233,6 +235,10 @@ fn plus() -> String {
 
 fn one() -> u16 {
     1
+}
+
+fn auto() -> String {
+    "auto".to_owned()
 }
 
 fn request_uri() -> String {

@@ -1,7 +1,7 @@
 //! Trunks: the allow-list, and how each writes numbers.
 
 use bridge::Refusal;
-use model::record::{CalledFrom, NumberingPlan, Trunk};
+use model::record::{CalledFrom, DtmfMode, NumberingPlan, Trunk};
 use model::{IpPrefix, TrunkId};
 
 use super::check::Checker;
@@ -14,6 +14,14 @@ const CALLED_FROM: [(&str, CalledFrom); 5] = [
     ("p-called-party-id", CalledFrom::PCalledPartyId),
     ("diversion", CalledFrom::Diversion),
     ("history-info", CalledFrom::HistoryInfo),
+];
+
+/// The words of `dtmf`.
+const DTMF: [(&str, DtmfMode); 4] = [
+    ("auto", DtmfMode::Auto),
+    ("event", DtmfMode::Event),
+    ("tone", DtmfMode::Tone),
+    ("info", DtmfMode::Info),
 ];
 
 /// Checks every trunk. `None` only if an error was noted.
@@ -51,7 +59,9 @@ fn trunk(
         Some(name) => Some(listener(checker, key, &name, listeners)?),
         None => None,
     };
-    let called_from = called_from(checker, key, &written.called_from);
+    let called_from =
+        word(checker, &format!("{key}.called_from"), &written.called_from, &CALLED_FROM);
+    let dtmf = word(checker, &format!("{key}.dtmf"), &written.dtmf, &DTMF);
     let plan = NumberingPlan {
         country_code: written.country_code,
         national_prefix: written.national_prefix,
@@ -96,6 +106,7 @@ fn trunk(
         calls_max: written.calls_max,
         loopback_media: written.loopback_media,
         refusal_codes: written.refusal_codes.into_iter().collect(),
+        dtmf: dtmf?,
         outbound,
     })
 }
@@ -140,11 +151,17 @@ fn listener(
     u8::try_from(at?).ok()
 }
 
-fn called_from(checker: &mut Checker<'_>, key: &str, word: &str) -> Option<CalledFrom> {
-    let known = CALLED_FROM.iter().find(|(name, _)| *name == word);
+/// Reads one of a key's words.
+fn word<T: Copy>(
+    checker: &mut Checker<'_>,
+    key: &str,
+    written: &str,
+    words: &[(&str, T)],
+) -> Option<T> {
+    let known = words.iter().find(|(name, _)| *name == written);
     if known.is_none() {
-        let words: Vec<&str> = CALLED_FROM.iter().map(|(name, _)| *name).collect();
-        checker.bad(&format!("{key}.called_from"), format!("{} are allowed", words.join(", ")));
+        let words: Vec<&str> = words.iter().map(|(name, _)| *name).collect();
+        checker.bad(key, format!("{} are allowed", words.join(", ")));
     }
     known.map(|(_, value)| *value)
 }

@@ -46,7 +46,7 @@ pub(super) fn flow(line: &Line, local: &Local<'_>) -> Result<Flow, SdpError> {
     Ok(Flow {
         codec,
         ptime: Duration::from_millis(ptime(line).into()),
-        digits_in: line.digits,
+        digits_in: line.digits.filter(|_| local.events),
         comfort_noise: line.comfort_noise,
         remote,
         remote_rtcp: rtcp(line, ip).filter(|to| !nowhere && permitted(*to, local)),

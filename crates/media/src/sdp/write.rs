@@ -24,7 +24,7 @@ pub(super) fn answer(
         if index == chosen {
             let audio = Audio {
                 codecs: &line.codecs,
-                digits: line.digits,
+                digits: line.digits.filter(|_| local.events),
                 comfort_noise: line.comfort_noise,
             };
             audio.write(&mut text, local.address.port());
@@ -43,7 +43,7 @@ pub(super) fn offer(local: &Local<'_>) -> Bytes {
     let mut text = session((0, 0), local);
     let audio = Audio {
         codecs: &[Codec::Pcmu, Codec::Pcma],
-        digits: Some(Local::DIGITS),
+        digits: local.events.then_some(Local::DIGITS),
         comfort_noise: false,
     };
     audio.write(&mut text, local.address.port());

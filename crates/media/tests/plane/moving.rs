@@ -163,6 +163,7 @@ fn paid_time_that_ends_on_the_way_ends_it_within_a_tick() {
                 .filter_map(|event| match event {
                     Event::Cut { at, overrun, .. } => Some((*at, *overrun)),
                     Event::Digit { .. }
+                    | Event::Fax { .. }
                     | Event::Played { .. }
                     | Event::Heard { .. }
                     | Event::Life { .. }

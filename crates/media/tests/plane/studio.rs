@@ -351,7 +351,7 @@ impl Studio {
         self.events
             .iter()
             .filter_map(|event| {
-                let Event::Digit { call: whose, digit } = event else { return None };
+                let Event::Digit { call: whose, digit, .. } = event else { return None };
                 (*whose == call).then_some(char::from(*digit))
             })
             .collect()

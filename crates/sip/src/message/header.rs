@@ -15,6 +15,7 @@ pub(crate) enum Name {
     Expires,
     From,
     HistoryInfo,
+    InfoPackage,
     MaxForwards,
     MinExpires,
     MinSe,
@@ -92,6 +93,7 @@ impl Name {
             | Self::Diversion
             | Self::Expires
             | Self::HistoryInfo
+            | Self::InfoPackage
             | Self::MinExpires
             | Self::PAssertedIdentity
             | Self::PCalledPartyId
@@ -137,6 +139,8 @@ fn twelve(text: &str) -> Name {
         Name::RecordRoute
     } else if is("History-Info") {
         Name::HistoryInfo
+    } else if is("Info-Package") {
+        Name::InfoPackage
     } else {
         Name::Other
     }

@@ -10,12 +10,13 @@ pub(crate) enum Method {
     Cancel,
     Options,
     Update,
+    Info,
     Unsupported(rsip::Method),
     Unknown,
 }
 
 /// What `Allow` tells.
-pub(crate) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE";
+pub(crate) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, INFO";
 
 impl Method {
     /// REGISTER of ours; theirs are not served.
@@ -30,6 +31,7 @@ impl Method {
             "CANCEL" => Self::Cancel,
             "OPTIONS" => Self::Options,
             "UPDATE" => Self::Update,
+            "INFO" => Self::Info,
             other => match other.parse::<rsip::Method>() {
                 // rsip compares without case.
                 Ok(known) if known.to_string() == other => Self::Unsupported(known),
@@ -47,6 +49,7 @@ impl Method {
             Self::Cancel => "CANCEL",
             Self::Options => "OPTIONS",
             Self::Update => "UPDATE",
+            Self::Info => "INFO",
             Self::Unsupported(other) => unsupported_name(other),
             Self::Unknown => "OTHER",
         }
@@ -55,7 +58,6 @@ impl Method {
 
 const fn unsupported_name(method: rsip::Method) -> &'static str {
     match method {
-        rsip::Method::Info => "INFO",
         rsip::Method::Message => "MESSAGE",
         rsip::Method::Notify => "NOTIFY",
         rsip::Method::PRack => "PRACK",
@@ -66,6 +68,7 @@ const fn unsupported_name(method: rsip::Method) -> &'static str {
         rsip::Method::Ack
         | rsip::Method::Bye
         | rsip::Method::Cancel
+        | rsip::Method::Info
         | rsip::Method::Invite
         | rsip::Method::Options
         | rsip::Method::Update => "OTHER",

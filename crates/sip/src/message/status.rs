@@ -8,6 +8,7 @@ pub(crate) fn phrase(status: u16) -> Cow<'static, str> {
         100 => Cow::Borrowed("Trying"),
         180 => Cow::Borrowed("Ringing"),
         200 => Cow::Borrowed("OK"),
+        469 => Cow::Borrowed("Bad Info Package"),
         481 => Cow::Borrowed("Call/Transaction Does Not Exist"),
         487 => Cow::Borrowed("Request Terminated"),
         503 => Cow::Borrowed("Service Unavailable"),

@@ -25,6 +25,7 @@ impl Key {
             | Method::Options
             | Method::Update
             | Method::Unsupported(_)
+            | Method::Info
             | Method::Unknown => request.method.name(),
         };
         let branch = request.via.branch().filter(|branch| branch.starts_with(COOKIE));

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
-use model::record::{CalledFrom, NumberingPlan, Trunk};
+use model::record::{CalledFrom, DtmfMode, NumberingPlan, Trunk};
 use model::{CallId, Instant, Now, TrunkId, UnixTime};
 use peer::Peer;
 use sip::{Command, Counted, Endpoint, Event, Input, Listener, Output, Settings};
@@ -337,6 +337,9 @@ fn shown(event: &Event) -> String {
         }
         Event::Alive { .. } => "alive".to_owned(),
         Event::Unproven { .. } => "unproven".to_owned(),
+        Event::Keyed { key, lasted, .. } => {
+            format!("keyed {} {}", char::from(key.0), lasted.as_millis())
+        }
         Event::HungUp { q850, .. } => format!("hung-up {}", q850.unwrap_or(0)),
         Event::Lost { loss, .. } => format!("lost {loss:?}"),
         Event::Progress { status, body, .. } => {
@@ -387,6 +390,7 @@ fn trunk(name: &str, prefix: &str) -> Trunk {
         calls_max: None,
         loopback_media: false,
         refusal_codes: vec![],
+        dtmf: DtmfMode::Auto,
         outbound: None,
     }
 }

@@ -118,6 +118,9 @@ impl Peer {
         let (kind, body) = match option("body").as_deref().unwrap_or(default) {
             "sdp" => ("Content-Type: application/sdp\r\n", SDP),
             "text" => ("Content-Type: text/plain\r\n", "hello"),
+            "relay" => ("Content-Type: application/dtmf-relay\r\n", "Signal=5\r\nDuration=160\r\n"),
+            "dtmf" => ("Content-Type: application/dtmf\r\n", "#"),
+            "nokey" => ("Content-Type: application/dtmf\r\n", "hello"),
             _ => ("", ""),
         };
         let own = |name: &str| more.iter().any(|line| line.starts_with(name));

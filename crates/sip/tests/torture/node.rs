@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use model::record::{CalledFrom, NumberingPlan, Trunk};
+use model::record::{CalledFrom, DtmfMode, NumberingPlan, Trunk};
 use model::{CallId, Instant, Now, TrunkId, UnixTime};
 use sip::{Command, Endpoint, Event, Input, Listener, Output, Settings};
 
@@ -170,6 +170,7 @@ fn trunk() -> Trunk {
         calls_max: None,
         loopback_media: false,
         refusal_codes: vec![],
+        dtmf: DtmfMode::Auto,
         outbound: None,
     }
 }

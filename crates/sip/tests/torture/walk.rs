@@ -158,6 +158,7 @@ fn check(events: &[Event]) -> Result<(), TestCaseError> {
             Event::Invited(invitation) => (invitation.call, false),
             Event::Confirmed { call, .. }
             | Event::Offered { call, .. }
+            | Event::Keyed { call, .. }
             | Event::Alive { call }
             | Event::Unproven { call } => (*call, false),
             Event::Cancelled { call } | Event::HungUp { call, .. } | Event::Lost { call, .. } => {
