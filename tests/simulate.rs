@@ -17,8 +17,15 @@ use tollgate_tests::world;
 const SEEDS: u64 = 200;
 
 /// What the stories together must have had, or they prove too little.
-const COVERED: &[&str] =
-    &["caller_hung_up", "credit_exhausted", "node_crashed", "charged", "Unattributed", "heard"];
+const COVERED: &[&str] = &[
+    "caller_hung_up",
+    "credit_exhausted",
+    "node_crashed",
+    "charged",
+    "Unattributed",
+    "heard",
+    "moved",
+];
 
 #[test]
 fn every_story_keeps_every_invariant() {

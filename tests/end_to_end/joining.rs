@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::harness::clock::{pause, secs};
+use crate::harness::clock::{pause, secs, wait_for};
 use crate::harness::phone::Sound;
 use crate::harness::sipp::Call;
 use crate::harness::site::{SUBSCRIBED, Site, TOLL, TOLL_TO_SUBSCRIBED, WRONG};
@@ -39,6 +39,52 @@ fn callers_with_the_conference_id_hear_each_other() {
     }
     assert!(tollgate.metric("tollgate_bridge_digits_total", &[]) >= 20.0);
     book.assert_settled();
+    tollgate.stop();
+}
+
+#[test]
+fn callers_of_different_media_threads_meet_in_one_conference() {
+    let site = Site::default().with("[media]", "threads", "2");
+    let mut tollgate = Tollgate::serve(&site);
+    let dial = || Call::new("join.xml", TOLL, tollgate.sip()).stay(secs(16)).dial();
+    let legs_of = |shard: &str| tollgate.metric("tollgate_media_legs", &[shard]);
+    let tones = [440.0, 700.0, 1_100.0];
+    let legs: Vec<_> = tones
+        .iter()
+        .map(|_| {
+            let leg = dial();
+            leg.phone.wait_answered();
+            leg
+        })
+        .collect();
+    // In the lobby they are spread.
+    wait_for("legs on both threads", secs(3), || {
+        (legs_of("shard=\"0\"") > 0.5 && legs_of("shard=\"1\"") > 0.5).then_some(())
+    });
+    for leg in &legs {
+        leg.phone.identify(SUBSCRIBED);
+    }
+    tollgate.wait_seated(tones.len());
+    for (leg, tone) in legs.iter().zip(tones) {
+        leg.phone.speak(tone);
+    }
+    pause(secs(1));
+    for (leg, own) in legs.iter().zip(tones) {
+        let others: Vec<_> =
+            tones.iter().copied().filter(|tone| (tone - own).abs() > 1.0).collect();
+        assert_hears(&leg.phone.listen(Duration::from_millis(800)), &others, &[own]);
+    }
+    let (first, second) = (legs_of("shard=\"0\""), legs_of("shard=\"1\""));
+    assert!((first + second - 3.0).abs() < 0.5 && first * second < 0.5, "{first} and {second}");
+    let adopted = |shard| tollgate.metric("tollgate_media_legs_adopted_total", &[shard]);
+    assert!(adopted("shard=\"0\"") + adopted("shard=\"1\"") > 0.5);
+    for leg in legs {
+        let id = leg.sipp.call_id.clone();
+        leg.sipp.succeed();
+        tollgate.book().record(&id).assert_ended("included", "caller_hung_up", 200);
+    }
+    assert!(tollgate.metric("tollgate_bridge_digits_total", &[]) >= 30.0);
+    tollgate.book().assert_settled();
     tollgate.stop();
 }
 

@@ -185,6 +185,7 @@ pub fn tally(world: &World) -> Tally {
         }
     }
     let heard = world.callers.iter().filter(|caller| caller.heard > 0).count();
+    *tally.entry("moved".into()).or_default() += world.moved();
     *tally.entry("heard".into()).or_default() += u64::try_from(heard).unwrap_or(0);
     tally
 }

@@ -97,6 +97,8 @@ pub struct Plan {
     pub top_ups: Vec<(u64, i64)>,
     /// The callers.
     pub callers: Vec<CallerPlan>,
+    /// Workers of the media plane.
+    pub shards: u8,
 }
 
 impl Plan {
@@ -121,6 +123,7 @@ impl Plan {
             jumps: (0..dice.below(3)).map(|_| draw_jump(&mut dice)).collect(),
             top_ups: (0..dice.below(3)).map(|_| draw_top_up(&mut dice)).collect(),
             callers,
+            shards: u8::try_from(Dice::new(seed, 2).between(1, 4)).expect("small"),
         }
     }
 

@@ -62,7 +62,7 @@ pub fn settings(plan: &Plan, epoch: Epoch, prompts: Arc<Library>) -> Settings {
         },
         prompts,
         calls_max: 50,
-        shards: 1,
+        shards: plan.shards,
         slice_secs: 30,
         roll_ahead: Duration::from_secs(15),
         unpaid_limit: Duration::from_secs(30),

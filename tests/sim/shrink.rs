@@ -78,6 +78,8 @@ fn candidates(plan: &Plan) -> Vec<Plan> {
     offer(&|p| p.failing = 0);
     offer(&|p| p.unanswered = 0);
     offer(&|p| p.store_ms = 1);
+    offer(&|p| p.shards = 1);
+    offer(&|p| p.shards = 2.min(p.shards));
     for at in 0..plan.callers.len() {
         offer(&|p| p.callers[at].hold = None);
         offer(&|p| p.callers[at].echo_invite = false);

@@ -8,15 +8,15 @@ use std::sync::Arc;
 use bridge::{Bridge, Input, Output};
 use bytes::Bytes;
 use credits::{Command, Epoch};
-use media::{Batch, Library, PortId, Worker};
+use media::{Batch, Library, PortId};
 use model::{CallId, Instant, Money, Now, UnixTime};
 
 use crate::caller::{Caller, header, is_request, method_of, status_of};
 use crate::check::{self, Truth};
-use crate::dice::seed_bytes;
 use crate::model_price::PlainRate;
 use crate::network::{Network, Packet};
 use crate::plan::Plan;
+use crate::plane::Plane;
 use crate::scene;
 use crate::storekeeper::Keeper;
 
@@ -49,7 +49,7 @@ pub struct Failure {
 #[derive(Debug)]
 struct Node {
     bridge: Bridge,
-    worker: Worker,
+    plane: Plane,
     epoch: Epoch,
     legs: BTreeMap<PortId, CallId>,
     seated: BTreeSet<CallId>,
@@ -142,6 +142,12 @@ impl World {
         world
     }
 
+    /// Returns how many legs moved between workers in the node's last life.
+    #[must_use]
+    pub fn moved(&self) -> u64 {
+        self.node.as_ref().map_or(0, |node| node.plane.moved)
+    }
+
     fn tell(&mut self) -> Result<(), String> {
         let mut quiet_since = None;
         let mut stuck = 0;
@@ -165,13 +171,13 @@ impl World {
             self.step()?;
         }
         let live = self.node.as_ref().map_or(0, |n| n.bridge.live(self.moment()).len());
-        let legs = self.node.as_ref().map_or(0, |n| n.worker.legs());
+        let legs = self.node.as_ref().map_or(0, |n| n.plane.legs());
         check::at_rest(self, live, legs)
     }
 
     fn next_event(&self) -> u64 {
         let node = self.node.as_ref();
-        let tick = node.filter(|n| n.worker.legs() > 0).map(|_| self.next_tick);
+        let tick = node.filter(|n| n.plane.is_busy()).map(|_| self.next_tick);
         let timer = node.and_then(|n| n.bridge.poll_timeout()).map(|at| at.micros);
         let restart = node.is_none().then_some(self.restart_at);
         let callers = self.callers.iter().filter_map(Caller::next).min();
@@ -269,13 +275,12 @@ impl World {
         let orphans = self.keeper.book.settle(&epoch, unix);
         check::after_settlement(self, &orphans)?;
         let settings = scene::settings(&self.plan, epoch.clone(), Arc::clone(&self.prompts));
-        let ports = usize::from(scene::PORTS);
-        let seed = seed_bytes(self.plan.seed, 1_000 + epoch.number);
-        let worker = Worker::new(Arc::clone(&self.prompts), ports, ports, seed);
+        let lives = (self.plan.seed, epoch.number);
+        let plane = Plane::new(self.plan.shards, scene::PORTS, &self.prompts, lives);
         self.say(format!("epoch {} begins, {} orphans", epoch.number, orphans.len()));
         self.node = Some(Node {
             bridge: Bridge::new(settings),
-            worker,
+            plane,
             epoch,
             legs: BTreeMap::new(),
             seated: BTreeSet::new(),
@@ -295,7 +300,7 @@ impl World {
         self.next_tick = (self.now / TICK + 1) * TICK;
         let Some(node) = self.node.as_mut() else { return Ok(()) };
         self.batch.clear();
-        node.worker.tick(Instant { micros: self.now }, &mut self.batch);
+        node.plane.tick(Instant { micros: self.now }, &mut self.batch)?;
         let mut packets = Vec::new();
         let mut overrun = None;
         for sent in self.batch.iter() {
@@ -324,7 +329,7 @@ impl World {
     }
 
     fn media_events(&mut self) -> Result<(), String> {
-        while let Some(event) = self.node.as_mut().and_then(|n| n.worker.poll_event()) {
+        while let Some(event) = self.node.as_mut().and_then(|n| n.plane.poll_event()) {
             if let media::Event::Cut { call, overrun, .. } = &event {
                 self.say(format!("media: {call} cut, overrun {overrun:?}"));
                 if overrun.as_micros() > u128::from(TICK) {
@@ -343,13 +348,9 @@ impl World {
         if packet.destination.ip() == scene::GATEWAY.ip() {
             let offset = packet.destination.port().saturating_sub(scene::FIRST_PORT);
             if let Some(node) = self.node.as_mut() {
-                node.worker.receive(
-                    PortId(offset / 2),
-                    offset % 2 == 1,
-                    packet.source,
-                    &packet.payload,
-                    Instant { micros: self.now },
-                );
+                let (port, rtcp) = (PortId(offset / 2), offset % 2 == 1);
+                let arriving = (port, rtcp, packet.source, packet.payload.clone());
+                node.plane.receive(arriving, Instant { micros: self.now });
             }
             return self.media_events();
         }
@@ -403,7 +404,7 @@ impl World {
                     }
                     self.keeper.ask(request, self.now);
                 }
-                Output::Media { shard: _, command } => {
+                Output::Media { shard, command } => {
                     match &command {
                         media::Command::Open { call, port, .. } => {
                             node.legs.insert(*port, *call);
@@ -423,7 +424,7 @@ impl World {
                         | media::Command::Release { .. }
                         | media::Command::Expect { .. } => {}
                     }
-                    node.worker.command(command, Instant { micros: self.now });
+                    node.plane.command(shard, command)?;
                 }
                 Output::Note(note) => {
                     if !matches!(note, bridge::Note::Sip(_)) {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use media::command::Codec;
-use media::{Batch, Command, Direction, Flow, LibraryBuilder, PortId, Prompt, Worker};
+use media::{Batch, Command, Direction, Flow, LibraryBuilder, PortId, Prompt, ShardId, Worker};
 use model::{CallId, Instant, MeetingId};
 
 struct Counting;
@@ -96,6 +96,29 @@ fn talk(worker: &mut Worker, now: &mut Instant, batch: &mut Batch) -> usize {
     allocations
 }
 
+/// Moves every leg to another worker; that may allocate.
+fn move_all(from: &mut Worker, to: &mut Worker, room: u16, now: &mut Instant, batch: &mut Batch) {
+    to.leave_out(500);
+    for leg in 0..LEGS {
+        let call = CallId(leg.into());
+        from.command(Command::Release { call, to: ShardId(1) }, *now);
+        to.command(Command::Expect { call }, *now);
+        let seat = Command::Seat { call, room: MeetingId(u128::from(leg / room)) };
+        to.command(seat, *now);
+        to.command(Command::Fund { call, until: *now + Duration::from_secs(60) }, *now);
+    }
+    *now = *now + Duration::from_millis(20);
+    for worker in [&mut *from, &mut *to] {
+        batch.clear();
+        worker.tick(*now, batch);
+        while worker.poll_event().is_some() {}
+    }
+    while let Some(handover) = from.poll_handover() {
+        to.adopt(handover, *now);
+    }
+    assert_eq!((from.legs(), to.legs()), (0, LEGS.into()));
+}
+
 #[test]
 fn five_hundred_ticks_of_a_hundred_talking_legs_allocate_nothing() {
     let library = Arc::new(LibraryBuilder::embedded().unwrap().build().unwrap());
@@ -113,5 +136,8 @@ fn five_hundred_ticks_of_a_hundred_talking_legs_allocate_nothing() {
             worker.command(Command::Fund { call, until: now + Duration::from_secs(8) }, now);
         }
         assert_eq!(talk(&mut worker, &mut now, &mut batch), 0, "rooms of {room}");
+        let mut other = Worker::new(library.clone(), LEGS.into(), LEGS.into(), [2; 32]);
+        move_all(&mut worker, &mut other, room, &mut now, &mut batch);
+        assert_eq!(talk(&mut other, &mut now, &mut batch), 0, "moved, rooms of {room}");
     }
 }
