@@ -82,6 +82,7 @@ impl Plane {
             Command::Open { .. }
             | Command::Update { .. }
             | Command::Play { .. }
+            | Command::Listen { .. }
             | Command::Hush { .. }
             | Command::Fund { .. }
             | Command::Release { .. }
