@@ -10,6 +10,7 @@ use std::time::Duration;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use media::command::Codec;
 use media::mix::{self, Frame};
+use media::tone::{Fax, Keys};
 use media::{Batch, Command, Direction, Flow, LibraryBuilder, PortId, Worker};
 use model::{CallId, Instant, MeetingId};
 
@@ -114,5 +115,27 @@ fn mixing(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, whole_tick, mixing);
+/// What listening for keys and fax machines costs a leg and tick, beside its share of the mix.
+fn listening(criterion: &mut Criterion) {
+    let noise = |place: usize| ((place * 7_919 + place * place * 31) % 8_001) as i16 - 4_000;
+    let voice: Frame = std::array::from_fn(noise);
+    let key: Frame = std::array::from_fn(|place| {
+        let angle = |hertz: f32| (hertz * place as f32 / 8_000.0 * std::f32::consts::TAU).sin();
+        ((angle(770.0) + angle(1_336.0)) * 5_000.0) as i16
+    });
+    let mut group = criterion.benchmark_group("listening");
+    for (name, frame) in [("voice", voice), ("a key", key)] {
+        let mut keys = Keys::default();
+        group.bench_function(format!("keys, {name}"), |bencher| {
+            bencher.iter(|| keys.hear(Some(black_box(&frame))));
+        });
+        let mut fax = Fax::default();
+        group.bench_function(format!("fax, {name}"), |bencher| {
+            bencher.iter(|| fax.hear(Some(black_box(&frame))));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, whole_tick, mixing, listening);
 criterion_main!(benches);

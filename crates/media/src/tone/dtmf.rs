@@ -1,7 +1,7 @@
 //! Keys by their tones: ITU-T Q.23, received as Q.24 wants it.
 //!
 //! Every 10 ms a block of 20 ms is looked at. Three blocks in a row that show the same pair of tones
-//! are a key if, over all three, both frequencies are within 2.2 % of theirs (measured by their
+//! are a key if, over all three, both frequencies are within 1.8 % of theirs (measured by their
 //! phases: 1.5 % must be taken, 3.5 % must not), the tones are nearly all there is, neither is much
 //! louder than the other, and they are steady. So 40 ms of tone are always enough and 20 ms never
 //! are. A key goes on until neither or only one of its tones was there for two blocks in a row: a
@@ -30,21 +30,23 @@ const HOP: usize = TICK_SAMPLES / 2;
 /// Samples from a block back to the one that tells large errors of frequency from small ones.
 const STEP: usize = HOP / 2;
 /// Largest error of a frequency, as a part of it.
-const OFF: f32 = 0.022;
+const OFF: f32 = 0.018;
 /// The energy of a block of one tone of −37 dBm0, the faintest taken.
 const FAINTEST: f32 = 30.0 * 320.0 * 320.0;
 /// Least part of a block's energy that both tones have, before their frequencies are known.
 const LIKELY: f32 = 0.5;
 /// The same of the middle block once they are known, and of those beside it, which may hold only
 /// part of the tone.
-const PURE: (f32, f32) = (0.80, 0.60);
-/// How much louder the upper tone may be (6 dB), and how much the lower (10 dB): ITU-T Q.24 has
+const PURE: (f32, f32) = (0.93, 0.74);
+/// How much louder the upper tone may be (5 dB), and how much the lower (9 dB): ITU-T Q.24 has
 /// 4 and 8.
-const TWIST: (f32, f32) = (4.0, 10.0);
+const TWIST: (f32, f32) = (3.2, 8.0);
 /// What more of it is likely before the frequencies are known: 3 dB.
 const TWIST_LIKELY: f32 = 2.0;
 /// Least part of a tone's energy that each of the three blocks has.
-const STEADY: f32 = 0.3;
+const STEADY: f32 = 0.65;
+/// Most by which a tone's frequency may change between the blocks, radians a hop: voices glide.
+const GLIDE: f32 = 0.25;
 /// Part of a tone's energy below which it is gone: −12 dB.
 const GONE: f32 = 1.0 / 16.0;
 /// Blocks without it that end a key.
@@ -236,7 +238,8 @@ fn gain(tones: [Phasor; 3], between: &Block, group: usize, place: usize) -> Opti
     let first = older.angle_to(middle, turns.hop);
     let second = middle.angle_to(newer, turns.hop);
     let fine = between.at(&BINS[group][place]).angle_to(newer, turns.step);
-    if first.abs() > limit || second.abs() > limit || fine.abs() > limit * 0.65 {
+    let glides = (first - second).abs() > GLIDE;
+    if glides || first.abs() > limit || second.abs() > limit || fine.abs() > limit * 0.65 {
         return None;
     }
     // Bins of 50 Hz, of which the window hides all but sinc(d) / (1 − d²).
