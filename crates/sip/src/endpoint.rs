@@ -589,6 +589,7 @@ impl Endpoint {
             Alarm::Placed(serial) => self.placed_due(serial, now),
             Alarm::Attempt(serial) => self.attempt_due(serial, now),
             Alarm::Acknowledgement(call) => self.acknowledgement_due(call, now),
+            Alarm::Reliable(call) => self.reliable_due(call, now),
             Alarm::Health(trunk) => self.health_due(trunk, now),
             Alarm::Registration(trunk) => self.registration_due(trunk, now),
             Alarm::Session(call) => self.session_due(call, now),

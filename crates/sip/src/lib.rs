@@ -1,9 +1,9 @@
 //! SIP as values: messages, transactions, dialogs and sessions, driven by datagrams and time.
 //! No sockets, no clock, no SDP: bodies are opaque bytes.
 //!
-//! Deliberately absent: TCP and TLS flows, registration, digest, REFER, PRACK (`Require: 100rel` is
-//! refused), and name resolution: a next hop that is not written as an address of
-//! the trunk is replaced by the address that the peer's own requests come from.
+//! Deliberately absent: registrations of others (405), REFER, Replaces, and 3xx inside a dialog:
+//! nobody moves a call of ours, or has one placed. In a dialog a next hop that is not written as an
+//! address of the trunk is replaced by the address that the peer's own requests come from.
 
 mod answer;
 mod chance;

@@ -8,6 +8,7 @@ use crate::message::method::ALLOW;
 use crate::message::uri::Uri;
 use crate::message::wire::{Lines, Value};
 use crate::message::{Message, Method, Name, Request, Start};
+use crate::session::prack::RELIABLE;
 use crate::transaction::{Key, server, server_invite};
 use crate::transport::Flow;
 use crate::trunk::Sender;
@@ -104,13 +105,16 @@ impl Endpoint {
         if !arrival.sender.active {
             return self.count(Counted::Stranger);
         }
-        if let Some((status, extra)) = objection(&arrival.request) {
+        let reliable = self.takes_prack(arrival.trunk());
+        if let Some((status, extra)) = objection(&arrival.request, reliable) {
             return self.deny(arrival, status, &extra);
         }
         match arrival.request.method {
             Method::Invite => self.on_invite(arrival),
             Method::Options => self.on_options(arrival),
-            Method::Bye | Method::Update | Method::Info => self.deny(arrival, 481, &Lines::new()),
+            Method::Bye | Method::Update | Method::Info | Method::PRACK => {
+                self.deny(arrival, 481, &Lines::new());
+            }
             // Served before: an ACK or CANCEL starts nothing. The rest has met its objection.
             Method::Ack | Method::Cancel | Method::Unsupported(_) | Method::Unknown => {}
         }
@@ -119,7 +123,7 @@ impl Endpoint {
     /// A request with a To tag: it must lie in a dialog of ours, in order, from its own trunk (S15).
     fn inside(&mut self, arrival: &Arrival<'_>) {
         let Some(call) = self.dialog_of(arrival) else {
-            let objection = objection(&arrival.request);
+            let objection = objection(&arrival.request, self.takes_prack(arrival.trunk()));
             let (status, extra) = objection.unwrap_or((481, Lines::new()));
             return self.deny(arrival, status, &extra);
         };
@@ -128,7 +132,9 @@ impl Endpoint {
             return self.deny(arrival, 500, &Lines::new());
         };
         let ends = arrival.request.method == Method::Bye;
-        if let Some((status, extra)) = objection(&arrival.request).filter(|_| !ends) {
+        let reliable = self.takes_prack(arrival.trunk());
+        let objection = objection(&arrival.request, reliable);
+        if let Some((status, extra)) = objection.filter(|_| !ends) {
             self.serve(arrival, &tag, status, &extra);
             return self.emit(Event::Alive { call });
         }
@@ -138,6 +144,7 @@ impl Endpoint {
             Method::Info => self.on_info(arrival, call, &tag),
             Method::Bye => self.on_bye(arrival, call, &tag),
             Method::Options => self.on_options_inside(arrival, call, &tag),
+            Method::PRACK => self.on_prack(arrival, call, &tag),
             Method::Ack | Method::Cancel | Method::Unsupported(_) | Method::Unknown => {}
         }
     }
@@ -170,9 +177,11 @@ impl Endpoint {
 }
 
 /// Returns why a request is refused whatever it asks for (RFC 3261 §8.2.1–§8.2.2), in that order.
-fn objection(request: &Request<'_>) -> Option<(u16, Lines)> {
+/// `reliable` tells whether the trunk may acknowledge provisional answers.
+fn objection(request: &Request<'_>, reliable: bool) -> Option<(u16, Lines)> {
     let none = Lines::new();
     match request.method {
+        Method::PRACK if reliable => {}
         Method::Unsupported(_) => {
             return Some((405, none.with("Allow", &Value::fixed(ALLOW))));
         }
@@ -191,7 +200,7 @@ fn objection(request: &Request<'_>) -> Option<(u16, Lines)> {
         None => return Some((400, none)),
     }
     let required = request.message.elements(Name::Require);
-    let foreign: Vec<_> = required.filter(|tag| !is_supported(tag)).collect();
+    let foreign: Vec<_> = required.filter(|tag| !is_supported(tag, reliable)).collect();
     if foreign.is_empty() {
         return None;
     }
@@ -199,6 +208,7 @@ fn objection(request: &Request<'_>) -> Option<(u16, Lines)> {
     Some((420, none.with("Unsupported", &unsupported)))
 }
 
-fn is_supported(tag: &str) -> bool {
-    SUPPORTED.iter().any(|own| own.eq_ignore_ascii_case(tag))
+fn is_supported(tag: &str, reliable: bool) -> bool {
+    let reliability = reliable.then_some(&RELIABLE);
+    SUPPORTED.iter().chain(reliability).any(|own| own.eq_ignore_ascii_case(tag))
 }

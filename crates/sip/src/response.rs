@@ -60,7 +60,7 @@ impl Endpoint {
         }
         match purpose {
             Purpose::Bye(farewell) => self.on_farewell(farewell, status, answer, now),
-            Purpose::Cancel => {}
+            Purpose::Cancel | Purpose::Prack => {}
             Purpose::Health(trunk) => self.probed(trunk, status, now),
             Purpose::Register(trunk) => self.registered(trunk, status, answer, now),
             Purpose::Orphan(call) => {

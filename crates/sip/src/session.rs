@@ -13,6 +13,7 @@ pub(crate) mod info;
 pub(crate) mod invite;
 pub(crate) mod life;
 pub(crate) mod options;
+pub(crate) mod prack;
 pub(crate) mod reinvite;
 pub(crate) mod renew;
 pub(crate) mod timer;
@@ -30,6 +31,7 @@ use crate::timers::Alarm;
 use crate::transaction::Mark;
 use crate::transport::Flow;
 use crate::trunk::digest::Authentication;
+use prack::Reliable;
 use timer::{Clock, Terms};
 
 /// A call from its INVITE to its end.
@@ -56,6 +58,9 @@ pub(crate) enum Phase {
         /// Whether it brought no offer.
         late: bool,
         terms: Terms,
+        /// Whether our provisional answers are to be acknowledged, and the one that waits for it.
+        reliably: bool,
+        reliable: Option<Reliable>,
     },
     /// 200 OK has left.
     Live(Box<Live>),
@@ -168,6 +173,7 @@ impl Endpoint {
 
     /// Forgets a call, its timers and names.
     pub(crate) fn remove(&mut self, id: CallId) -> Option<Call> {
+        self.await_prack(id, None);
         self.watch(id, None);
         self.wind(id, None);
         let call = self.calls.remove(&id)?;

@@ -25,6 +25,8 @@ pub(crate) enum Alarm {
     Health(TrunkId),
     /// A registration of ours.
     Registration(TrunkId),
+    /// A reliable provisional answer without its PRACK.
+    Reliable(CallId),
     /// A session timer.
     Session(CallId),
     /// A connection that is silent.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use model::record::{CalledFrom, NumberingPlan, Trunk};
+use model::record::{CalledFrom, DtmfMode, NumberingPlan, Trunk};
 use model::{CallId, Instant, Now, Outbound, Reliability, TrunkId, UnixTime};
 use sip::{Command, Dial, Endpoint, Event, Input, Listener, Output, Settings};
 
@@ -272,6 +272,7 @@ fn trunk() -> Trunk {
         calls_max: None,
         loopback_media: false,
         refusal_codes: vec![],
+        dtmf: DtmfMode::Auto,
         outbound: Some(Outbound {
             host: "192.0.2.1".to_owned(),
             port: None,

@@ -23,6 +23,8 @@ pub(crate) enum Name {
     PCalledPartyId,
     Privacy,
     ProxyAuthenticate,
+    RAck,
+    RSeq,
     Reason,
     RecordRoute,
     Require,
@@ -47,6 +49,8 @@ impl Name {
             3 if is("Via") => Self::Via,
             4 if is("From") => Self::From,
             4 if is("CSeq") => Self::CSeq,
+            4 if is("RSeq") => Self::RSeq,
+            4 if is("RAck") => Self::RAck,
             5 if is("Allow") => Self::Allow,
             5 if is("Route") => Self::Route,
             6 if is("Min-SE") => Self::MinSe,
@@ -99,6 +103,8 @@ impl Name {
             | Self::PCalledPartyId
             | Self::Privacy
             | Self::ProxyAuthenticate
+            | Self::RAck
+            | Self::RSeq
             | Self::Reason
             | Self::RecordRoute
             | Self::Require
@@ -323,6 +329,13 @@ pub(crate) fn cseq(value: &str) -> Option<(u32, &str)> {
     (number < 1 << 31).then_some((number, method.trim()))
 }
 
+/// Reads `776656 1 INVITE` (RFC 3262 §7.2): the answer's number, and the INVITE's.
+pub(crate) fn rack(value: &str) -> Option<(u32, u32)> {
+    let mut words = value.split_ascii_whitespace();
+    let (number, invited) = (decimal(words.next()?)?, decimal(words.next()?)?);
+    (words.next() == Some("INVITE") && words.next().is_none()).then_some((number, invited))
+}
+
 /// Reads digits alone: no sign, no blank.
 pub(crate) fn decimal(text: &str) -> Option<u32> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
@@ -404,6 +417,8 @@ mod tests {
         assert_eq!(cseq("2147483648 INVITE"), None);
         assert_eq!(cseq("36893488147419103232 REGISTER"), None);
         assert_eq!(cseq("-1 INVITE"), None);
+        assert_eq!(rack("776656  1 INVITE"), Some((776_656, 1)));
+        assert_eq!(rack("776656 1 BYE"), None);
         assert_eq!(leading_number("120 (soon);duration=9"), Some(120));
         assert_eq!(seconds("1800 ; refresher=uas"), Some((1800, " refresher=uas")));
         assert_eq!(q850("SIP;cause=200, Q.850 ;cause=16;text=\"Bye\""), Some(16));

@@ -19,6 +19,8 @@ pub(crate) enum Method {
 pub(crate) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, INFO";
 
 impl Method {
+    /// PRACK (RFC 3262).
+    pub(crate) const PRACK: Self = Self::Unsupported(rsip::Method::PRack);
     /// REGISTER of ours; theirs are not served.
     pub(crate) const REGISTER: Self = Self::Unsupported(rsip::Method::Register);
 

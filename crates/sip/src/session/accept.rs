@@ -37,6 +37,9 @@ impl Endpoint {
     /// Sends 180 Ringing.
     pub(crate) fn ring_back(&mut self, call: CallId, now: Instant) {
         if let Some((invite, listener)) = self.ringing(call) {
+            if self.is_reliable_call(call) {
+                return self.ring_reliably(call, (invite, listener), now);
+            }
             let lines = self.words.offer(listener);
             self.answer_invite(invite, 180, &lines, None, now);
         }
@@ -52,10 +55,11 @@ impl Endpoint {
 
     /// Sends 200 OK, and repeats it until the ACK.
     pub(crate) fn accept(&mut self, id: CallId, body: &Bytes, now: Instant) {
+        self.await_prack(id, None);
         let Some(call) = self.calls.get_mut(&id) else { return };
         let flow = call.dialog.flow;
         let (invite, late, terms) = match call.phase {
-            Phase::Ringing { invite, late, terms } => (invite, late, terms),
+            Phase::Ringing { invite, late, terms, .. } => (invite, late, terms),
             Phase::Live(_) => return,
         };
         call.phase = Phase::Live(Box::new(Live { sdp: body.clone(), ..Live::default() }));
@@ -68,6 +72,14 @@ impl Endpoint {
             self.watch(id, Some(Waiting::new(response, way, cseq, late, now)));
         }
         self.wind(id, terms.start(now));
+    }
+
+    /// Whether the caller shall acknowledge our provisional answers.
+    fn is_reliable_call(&self, call: CallId) -> bool {
+        self.calls.get(&call).is_some_and(|call| match call.phase {
+            Phase::Ringing { reliably, .. } => reliably,
+            Phase::Live(_) => false,
+        })
     }
 
     /// Returns the INVITE transaction of an unanswered call, and its listener.

@@ -44,10 +44,12 @@ impl Endpoint {
             self.transmit(flow, ack);
             return None;
         }
-        let dialog = template.joined(answer, tag, to, &target);
+        let said = leg.cseq;
+        let mut dialog = template.joined(answer, tag, to, &target);
         let (flow, ack) = self.ack_of(trunk, (&dialog, dialog.local_cseq), &credentials)?;
         leg.ack = Some((flow, ack.clone()));
         self.transmit(flow, ack);
+        dialog.local_cseq = dialog.local_cseq.max(said);
         Some(dialog)
     }
 

@@ -75,6 +75,10 @@ pub(crate) struct Abandoned {
 #[derive(Debug)]
 pub(crate) struct Leg {
     pub(crate) tag: Box<str>,
+    /// Number of its last reliable provisional answer.
+    pub(crate) rseq: Option<u32>,
+    /// Number of our last request to it, if there was one after the INVITE.
+    pub(crate) cseq: u32,
     /// Its last SDP in a provisional answer.
     pub(crate) early: Option<Bytes>,
     /// The ACK of its 2xx, and its way.
@@ -99,7 +103,7 @@ impl Attempt {
         if self.legs.len() == LEGS {
             return None;
         }
-        self.legs.push(Leg { tag: tag.into(), early: None, ack: None });
+        self.legs.push(Leg { tag: tag.into(), rseq: None, cseq: 0, early: None, ack: None });
         self.legs.last_mut()
     }
 }

@@ -79,6 +79,7 @@ impl Endpoint {
             }
             Purpose::Bye(_)
             | Purpose::Cancel
+            | Purpose::Prack
             | Purpose::Orphan(_)
             | Purpose::Health(_)
             | Purpose::Register(_) => false,

@@ -14,6 +14,7 @@ use crate::message::wire::{self, Body, Lines, Value};
 use crate::message::{Message, Method, Name, header};
 use crate::session::attempt::{Abandoned, Attempt, Open, Stage};
 use crate::session::invite::description;
+use crate::session::prack::Order;
 use crate::timers::Alarm;
 use crate::transaction::client_invite::{Aim, Placed, State};
 use crate::transaction::{Key, Row};
@@ -117,6 +118,7 @@ impl Endpoint {
         let mut extra = open.ends.clone();
         extra.append(credentials);
         extra.append(&self.words.offer(flow.listener));
+        extra.append(&self.reliability_lines(open.dial.trunk));
         if open.interval > 0 {
             extra.push("Session-Expires", &Value::shown(open.interval));
             let least = if open.raised { open.interval } else { limits::MIN_SE_SECS };
@@ -180,26 +182,40 @@ impl Endpoint {
         now: Instant,
     ) {
         let Some(mut attempt) = self.lift(serial) else { return };
-        let tag = answer.first(Name::To).and_then(header::NameAddr::read);
-        let tag = tag.and_then(|to| to.tag());
-        match &mut attempt.stage {
-            Stage::Open(open) => {
-                open.patience = None;
-                open.progressed |= status > 100;
-                let body = description(answer, payload).ok().flatten();
-                if let (Some(tag), Some(body)) = (tag, &body)
-                    && let Some(leg) = attempt.leg(tag)
-                {
-                    leg.early = Some(body.clone());
-                }
-                self.emit(Event::Progress { call: attempt.call, status, body });
-            }
+        match &attempt.stage {
+            Stage::Open(_) => self.progress(&mut attempt, status, (answer, payload), now),
             Stage::Abandoned(abandoned) if abandoned.until.is_none() => {
-                *abandoned = self.cancel(attempt.invite, *abandoned, now);
+                let left = self.cancel(attempt.invite, *abandoned, now);
+                attempt.stage = Stage::Abandoned(left);
             }
             Stage::Abandoned(_) | Stage::Answered => {}
         }
         self.lay(serial, attempt);
+    }
+
+    fn progress(
+        &mut self,
+        attempt: &mut Attempt,
+        status: u16,
+        (answer, payload): (&Message<'_>, &Bytes),
+        now: Instant,
+    ) {
+        if let Stage::Open(open) = &mut attempt.stage {
+            open.patience = None;
+            open.progressed |= status > 100;
+        }
+        if status > 100 && self.acknowledge_provisional(attempt, answer, now) == Order::Out {
+            return;
+        }
+        let tag = answer.first(Name::To).and_then(header::NameAddr::read);
+        let tag = tag.and_then(|to| to.tag());
+        let body = description(answer, payload).ok().flatten();
+        if let (Some(tag), Some(body)) = (tag, &body)
+            && let Some(leg) = attempt.leg(tag)
+        {
+            leg.early = Some(body.clone());
+        }
+        self.emit(Event::Progress { call: attempt.call, status, body });
     }
 
     /// A refusal came; it is acknowledged already.

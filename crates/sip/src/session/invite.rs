@@ -1,14 +1,17 @@
 //! INVITE outside a dialog: a new call, or a refusal before there is one.
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 use model::{CallId, limits};
 
 use crate::dialog::Dialog;
 use crate::endpoint::{Counted, Endpoint, Event, Invitation};
 use crate::message::body::{self, ACCEPT, Unusable};
+use crate::message::header::Via;
 use crate::message::request::Echo;
 use crate::message::wire::{Lines, Value};
-use crate::message::{Message, Name};
+use crate::message::{Message, Name, Request};
 use crate::receive::Arrival;
 use crate::session::timer::{self, Terms};
 use crate::session::{Call, Phase};
@@ -58,6 +61,9 @@ impl Endpoint {
                 Some(_) | None => return Err((400, Lines::new())),
             }
         }
+        if self.is_loop(request) {
+            return Err((482, Lines::new()));
+        }
         let offer = description(request.message, arrival.payload)?;
         let updates = identity::lists(request, Name::Allow, "UPDATE");
         let terms = Terms::negotiate(request, self.settings.session_secs, updates)
@@ -71,6 +77,13 @@ impl Endpoint {
         let echo =
             Echo::new(request.message, self.origin(arrival.flow), &tag).ok_or_else(malformed)?;
         Ok(Admitted { offer, updates, terms, identity, dialog, echo })
+    }
+
+    /// Whether a request passed us before (S12): one of its Vias is ours.
+    fn is_loop(&self, request: &Request<'_>) -> bool {
+        let vias = request.message.elements(Name::Via).filter_map(Via::read);
+        let mut places = vias.filter_map(|via| via.sent_by.parse::<SocketAddr>().ok());
+        places.any(|place| self.settings.listeners.iter().any(|own| own.advertised == place))
     }
 
     fn begin(&mut self, arrival: &Arrival<'_>, mark: Mark, admitted: Admitted) {
@@ -90,7 +103,9 @@ impl Endpoint {
         self.tags.insert(dialog.id.local_tag.clone(), id);
         self.trunks.hold(arrival.trunk());
         self.streams.bind(arrival.flow, id);
-        let phase = Phase::Ringing { invite, late: offer.is_none(), terms };
+        let reliably = self.wants_reliable(arrival.trunk(), &arrival.request);
+        let late = offer.is_none();
+        let phase = Phase::Ringing { invite, late, terms, reliably, reliable: None };
         let mark = Some(mark);
         self.calls
             .insert(id, Call { trunk: arrival.trunk(), dialog, mark, known: None, updates, phase });

@@ -21,6 +21,8 @@ pub(crate) enum Purpose {
     Orphan(CallId),
     /// A question for life in the dialog.
     Ping(CallId, Way),
+    /// A PRACK.
+    Prack,
     /// An OPTIONS that asks whether a trunk lives.
     Health(TrunkId),
     /// A registration of ours.

@@ -20,7 +20,11 @@ pub(super) fn read(option: impl Fn(&str) -> Option<String>) -> Outbound {
         }),
         register_secs: option("register").map(|secs| secs.parse().unwrap()),
         options_secs: option("options").map(|secs| secs.parse().unwrap()),
-        reliability: Reliability::Off,
+        reliability: match option("100rel").as_deref() {
+            None => Reliability::Off,
+            Some("required") => Reliability::Required,
+            Some(_) => Reliability::Supported,
+        },
         redirect_hosts: option("redirect").into_iter().collect(),
         routing: model::Routing::default(),
     }
