@@ -1,6 +1,6 @@
 //! Keys through the whole worker.
 
-use media::{Command, Event, Prompt};
+use media::{Command, Event, Prompt, Tones};
 
 use crate::studio::{Studio, decibels, rtp, tone};
 
@@ -114,4 +114,47 @@ fn events_that_were_not_agreed_on_are_dropped() {
     let phone = studio.open_with(|flow| flow.digits_in = None);
     key(&mut studio, phone, 5);
     assert_eq!(studio.keys(phone), "");
+}
+
+/// A tick of a key's tone.
+fn both(low: u32, high: u32, tick: usize) -> Vec<i16> {
+    tone(low, tick).iter().zip(tone(high, tick)).map(|(low, high)| (low + high) / 2).collect()
+}
+
+#[test]
+fn tones_are_keys_while_they_are_listened_to_and_until_an_event_shows_the_other_way() {
+    let keyed = |tones, event| {
+        let mut studio = Studio::new();
+        let phone = studio.open();
+        studio.talk(10, &[phone], |_, _| vec![0; 160]);
+        let call = studio.call(phone);
+        studio.command(Command::Listen { call, tones });
+        if event {
+            key(&mut studio, phone, 9);
+        }
+        studio.talk(5, &[phone], |_, tick| both(770, 1_336, tick));
+        studio.talk(10, &[phone], |_, _| vec![0; 160]);
+        studio.keys(phone)
+    };
+    assert_eq!(keyed(Tones::Off, false), "");
+    assert_eq!(keyed(Tones::UntilEvent, false), "5");
+    assert_eq!(keyed(Tones::UntilEvent, true), "9");
+    assert_eq!(keyed(Tones::On, true), "95");
+}
+
+#[test]
+fn a_fax_machine_is_told_once_and_not_heard_by_the_others() {
+    let mut studio = Studio::new();
+    let (fax, other) = (studio.join(1), studio.join(1));
+    studio.talk(20, &[fax], |_, tick| tone(600, tick));
+    for _ in 0..2 {
+        studio.talk(25, &[fax], |_, tick| tone(1_100, tick));
+        studio.talk(25, &[fax], |_, _| vec![0; 160]);
+    }
+    let call = studio.call(fax);
+    let told = studio.events.iter().filter(|event| **event == Event::Fax { call }).count();
+    assert_eq!(told, 1);
+    studio.forget();
+    studio.talk(25, &[fax], |_, tick| tone(600, tick));
+    assert!(studio.phones[other].heard.iter().all(|&sample| sample == 0));
 }
