@@ -4,6 +4,8 @@
 #[path = "harness/mod.rs"]
 mod harness;
 
+#[path = "end_to_end/calling.rs"]
+mod calling;
 #[path = "end_to_end/charging.rs"]
 mod charging;
 #[path = "end_to_end/faults.rs"]

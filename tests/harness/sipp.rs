@@ -1,7 +1,7 @@
 //! SIPp, one call at a time, with a scenario of `sipp-scenarios/`.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -12,6 +12,11 @@ use super::clock::{secs, wait_for};
 use super::phone::Phone;
 use super::ports;
 
+/// Returns a row of ports for a call that is awaited, and the socket of its phone.
+pub(crate) fn row_to_be_called_on() -> (u16, UdpSocket) {
+    ports::row_with_socket(PORTS, "127.0.0.2", PHONE)
+}
+
 /// Where SIPp's own media sockets lie above its SIP port, and the phone's above those.
 const MEDIA: u16 = 10;
 const PHONE: u16 = MEDIA + 4;
@@ -21,7 +26,8 @@ const PORTS: u16 = 20;
 #[derive(Debug)]
 pub(crate) struct Call {
     scenario: &'static str,
-    target: SocketAddr,
+    /// `None` waits to be called.
+    target: Option<SocketAddr>,
     from: &'static str,
     number: &'static str,
     stay: Duration,
@@ -33,7 +39,20 @@ impl Call {
     /// Plans a call from the trunk's address.
     pub(crate) fn new(scenario: &'static str, number: &'static str, target: SocketAddr) -> Self {
         let (stay, limit) = (secs(1), secs(60));
-        Self { scenario, target, from: "127.0.0.2", number, stay, limit, tolerant: false }
+        let (target, from) = (Some(target), "127.0.0.2");
+        Self { scenario, target, from, number, stay, limit, tolerant: false }
+    }
+
+    /// Plans to be called, at the trunk's address.
+    pub(crate) fn awaited(scenario: &'static str) -> Self {
+        let (stay, limit) = (secs(1), secs(60));
+        let (target, from, number) = (None, "127.0.0.2", "");
+        Self { scenario, target, from, number, stay, limit, tolerant: false }
+    }
+
+    /// Waits to be called on the first port of a row.
+    pub(crate) fn wait_on(self, first: u16, phone: UdpSocket) -> Dialled {
+        Dialled { phone: Phone::on(phone), sipp: self.start(first) }
     }
 
     /// Plans how long the caller stays.
@@ -79,10 +98,11 @@ impl Call {
         let messages = folder.path().join("messages.log");
         let behaviour = if self.tolerant { "all,-abortunexp" } else { "all" };
         let child = Command::new("sipp")
-            .arg(self.target.to_string())
+            .args(self.target.map(|target| target.to_string()))
             .arg("-sf")
             .arg(scenarios.join(self.scenario))
-            .args(["-s", self.number, "-i", self.from, "-m", "1", "-nostdin"])
+            .args(["-s", if self.number.is_empty() { "called" } else { self.number }])
+            .args(["-i", self.from, "-m", "1", "-nostdin"])
             .args(["-p", &first.to_string(), "-mp", &(first + MEDIA).to_string()])
             .args(["-cp", &(first + 2).to_string()])
             .args(["-d", &self.stay.as_millis().to_string()])

@@ -194,12 +194,18 @@ impl Tollgate {
 
     /// Asks its HTTP listener, token and all; `None` if nobody listens.
     pub(crate) fn get(&self, path: &str) -> Option<Answer> {
+        self.ask(&format!("GET {path}"), "")
+    }
+
+    fn ask(&self, request: &str, body: &str) -> Option<Answer> {
         let mut stream = TcpStream::connect_timeout(&self.http(), secs(2)).ok()?;
         stream.set_read_timeout(Some(secs(5))).ok()?;
         let ask = format!(
-            "GET {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {TOKEN}\r\n\
-             Connection: close\r\n\r\n",
-            self.http()
+            "{request} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {TOKEN}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\
+             Connection: close\r\n\r\n{body}",
+            self.http(),
+            body.len()
         );
         stream.write_all(ask.as_bytes()).ok()?;
         let mut text = String::new();
@@ -207,6 +213,34 @@ impl Tollgate {
         let status = text.split_whitespace().nth(1)?.parse().ok()?;
         let body = text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned())?;
         Some(Answer { status, body })
+    }
+
+    /// Orders a call into a meeting, and returns the answer of the API.
+    pub(crate) fn order(&self, meeting: &str, body: &str) -> Answer {
+        self.ask(&format!("POST /v1/meetings/{meeting}/dial-outs"), body).expect("the API is served")
+    }
+
+    /// Orders a call and returns its id.
+    pub(crate) fn dial(&self, meeting: &str, body: &str) -> String {
+        let answer = self.order(meeting, body);
+        assert_eq!(answer.status, 202, "{}", answer.body);
+        let told: serde_json::Value = serde_json::from_str(&answer.body).expect("JSON");
+        told["call"].as_str().expect("a call").to_owned()
+    }
+
+    /// Ends a call.
+    pub(crate) fn hang_up(&self, call: &str) {
+        let answer = self.ask(&format!("DELETE /v1/calls/{call}"), "").expect("the API is served");
+        assert_eq!(answer.status, 202, "{}", answer.body);
+    }
+
+    /// Waits until a call is in a state and returns what is shown of it.
+    pub(crate) fn wait_for_call(&self, call: &str, state: &str) -> serde_json::Value {
+        wait_for(state, secs(30), || {
+            let answer = self.get(&format!("/v1/calls/{call}"))?;
+            let shown: serde_json::Value = serde_json::from_str(&answer.body).ok()?;
+            (shown["state"] == state).then_some(shown)
+        })
     }
 
     /// Returns the sum of a metric over the series that carry all of `labels` (`name="value"`); 0

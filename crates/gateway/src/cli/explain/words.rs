@@ -8,6 +8,18 @@ pub(super) fn of(label: &str) -> &'static str {
 fn ended(label: &str) -> Option<&'static str> {
     Some(match label {
         "caller_hung_up" => "the caller hung up",
+        "callee_hung_up" => "the called person hung up",
+        "busy" => "the called line was busy",
+        "no_answer" => "nobody answered the call within the time that it may ring",
+        "rejected" => "the called person, or their network, refused the call",
+        "no_such_number" => "the network says that nobody has the called number",
+        "call_failed" => "no trunk could complete the call; each is named above with its answer",
+        "not_confirmed" => {
+            "the call was answered but nobody pressed 1, so it never joined (voicemail does not); \
+             the time from the answer on is charged, and shown under this ending alone"
+        }
+        "joined_elsewhere" => "another number that was called for the same person joined first",
+        "meeting_over" => "nobody was left in the meeting before the called person had joined",
         "cancelled" => "the caller gave up before the answer",
         "credit_exhausted" => {
             "the paid time ended and the account had no more credit: the leg was warned, then cut \
@@ -68,6 +80,13 @@ fn refused(label: &str) -> Option<&'static str> {
         "store_unavailable" => "the store did not answer, so nothing could be held",
         "media_unacceptable" => "the offer had no codec in common, or a forbidden media address",
         "malformed_sdp" => "the body of the INVITE was not a session description",
+        "unknown_meeting" => "no meeting has the name or id that was given",
+        "unknown_user" => "whoever asked for the call is no user of the meeting's organization",
+        "dial_out_disabled" => "calls out are switched off for the meeting or its organization",
+        "malformed_number" => "what was to be called is not a number",
+        "already_called" => "the meeting was calling the number already, or it was in the meeting",
+        "no_route" => "no trunk carried the call; each is named above with its reason",
+        "withdrawn" => "the call was ended before it left",
         "trunk_rate" => "the trunk sent more calls a second than it may",
         "trunk_full" => "the trunk had its most calls at once",
         "node_full" => "the node had its most calls, or no RTP port was free",
