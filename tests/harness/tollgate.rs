@@ -217,7 +217,8 @@ impl Tollgate {
 
     /// Orders a call into a meeting, and returns the answer of the API.
     pub(crate) fn order(&self, meeting: &str, body: &str) -> Answer {
-        self.ask(&format!("POST /v1/meetings/{meeting}/dial-outs"), body).expect("the API is served")
+        self.ask(&format!("POST /v1/meetings/{meeting}/dial-outs"), body)
+            .expect("the API is served")
     }
 
     /// Orders a call and returns its id.

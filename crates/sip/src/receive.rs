@@ -50,6 +50,9 @@ impl Endpoint {
             return self.count(Counted::Malformed);
         };
         match message.start {
+            Start::Response { status } if self.is_stray(&message, status) => {
+                self.on_stray_answer(&message, sender.trunk, flow, now);
+            }
             Start::Response { status } => self.on_response(&message, status, payload, now),
             Start::Request { method, .. } => {
                 self.count(Counted::Request(method.name()));

@@ -16,6 +16,7 @@ pub(crate) mod options;
 pub(crate) mod prack;
 pub(crate) mod reinvite;
 pub(crate) mod renew;
+pub(crate) mod stray;
 pub(crate) mod timer;
 pub(crate) mod update;
 

@@ -421,6 +421,51 @@ fn credit_that_runs_out_cuts_a_called_leg_on_its_last_second() {
 }
 
 #[test]
+fn a_call_that_rang_when_the_node_died_costs_nothing_and_its_late_answer_is_ended() {
+    let mut world = funded("5.00");
+    world.order(&[NUMBER], plain());
+    let callee = Callee::rung(&mut world);
+    callee.ring(&mut world);
+    let epoch = world.book.begin_epoch("node");
+    let orphans = world.book.settle(&epoch, world.now.unix);
+    assert_eq!(orphans.len(), 1);
+    let cdr = world.cdr();
+    assert_eq!(
+        (cdr.ending.label.as_ref(), cdr.charge, cdr.answered),
+        ("node_crashed", money("0"), None)
+    );
+    assert_eq!((world.held(), world.available()), (money("0"), money("5.00")));
+    let mut next = funded("5.00");
+    next.input(Input::Orphans(orphans));
+    assert!(next.sent.is_empty(), "there is no dialog to end");
+    for _ in 0..2 {
+        callee.answer(&mut next, "200 OK", Some(ANSWER));
+        next.expect("ACK");
+        let bye = next.expect("BYE");
+        assert_eq!(field(&bye, "Call-ID"), field(&callee.invite, "Call-ID"));
+        callee.reply(&mut next, &bye, "200 OK");
+    }
+    next.is_at_rest();
+}
+
+#[test]
+fn an_answered_leg_that_a_crash_left_behind_is_charged_and_its_carrier_told() {
+    let mut world = funded("5.00");
+    world.order(&[NUMBER], plain());
+    let callee = Callee::rung(&mut world);
+    callee.pick_up(&mut world);
+    world.pass(secs(12));
+    world.book.beat(&credits::Epoch { node: "node".into(), number: 1 }, world.now.mono);
+    let epoch = world.book.begin_epoch("node");
+    let orphans = world.book.settle(&epoch, world.now.unix);
+    assert_eq!(world.cdr().charge, money("0.12"));
+    let mut next = funded("5.00");
+    next.input(Input::Orphans(orphans));
+    let bye = next.expect("BYE");
+    assert_eq!(field(&bye, "Call-ID"), field(&callee.invite, "Call-ID"));
+}
+
+#[test]
 fn of_two_answers_the_first_is_the_call_and_the_other_is_ended() {
     let mut world = funded("5.00");
     world.order(&[NUMBER], plain());

@@ -311,6 +311,11 @@ impl<'a> Via<'a> {
         Some(Self { head, sent_by, port, parameters })
     }
 
+    /// Whether it names that host and port as its sender.
+    pub(crate) fn is_by(&self, sender: &std::net::SocketAddr) -> bool {
+        self.sent_by.parse() == Ok(*sender)
+    }
+
     /// Returns the branch, if there is one.
     pub(crate) fn branch(&self) -> Option<&'a str> {
         parameter(self.parameters, "branch").filter(|branch| !branch.is_empty())
