@@ -248,7 +248,7 @@ impl Refusal {
             }
             Self::DialOutDisabled => {
                 "calls out are switched off for this meeting or its organization: set \
-                 dial_out.enabled"
+                 dial_out_allowed"
             }
             Self::MalformedNumber => "not a number: write + and the country code",
             Self::AlreadyCalled => {

@@ -4,6 +4,7 @@
 
 mod check;
 mod conference_id;
+mod dial_out;
 mod meetings;
 mod merge;
 mod numbers;

@@ -482,7 +482,18 @@ fn world_of_acme() -> Provision {
         conference_id: model::Pin::parse("123456789").unwrap(),
         participants_max: 50,
         announce: true,
-        dial_out: model::MeetingDialOut::default(),
+        dial_out: model::MeetingDialOut {
+            enabled: Some(false),
+            press_one: None,
+            ring_secs: Some(20),
+            calls: vec![
+                model::ListedCall {
+                    numbers: vec!["+390116543210".into(), "011 6543211".into()],
+                    press_one: Some(true),
+                },
+                model::ListedCall { numbers: vec!["+390116543212".into()], press_one: None },
+            ],
+        },
     };
     let number = ServiceNumber {
         id: model::NumberId::from_name("+390116543210"),

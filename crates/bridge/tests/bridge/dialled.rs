@@ -435,9 +435,8 @@ fn a_call_that_rang_when_the_node_died_costs_nothing_and_its_late_answer_is_ende
         ("node_crashed", money("0"), None)
     );
     assert_eq!((world.held(), world.available()), (money("0"), money("5.00")));
+    assert!(world.book.farewells().is_empty(), "there is no dialog to end");
     let mut next = funded("5.00");
-    next.input(Input::Orphans(orphans));
-    assert!(next.sent.is_empty(), "there is no dialog to end");
     for _ in 0..2 {
         callee.answer(&mut next, "200 OK", Some(ANSWER));
         next.expect("ACK");
@@ -457,10 +456,10 @@ fn an_answered_leg_that_a_crash_left_behind_is_charged_and_its_carrier_told() {
     world.pass(secs(12));
     world.book.beat(&credits::Epoch { node: "node".into(), number: 1 }, world.now.mono);
     let epoch = world.book.begin_epoch("node");
-    let orphans = world.book.settle(&epoch, world.now.unix);
+    world.book.settle(&epoch, world.now.unix);
     assert_eq!(world.cdr().charge, money("0.12"));
     let mut next = funded("5.00");
-    next.input(Input::Orphans(orphans));
+    next.input(Input::Orphans(world.book.farewells()));
     let bye = next.expect("BYE");
     assert_eq!(field(&bye, "Call-ID"), field(&callee.invite, "Call-ID"));
 }

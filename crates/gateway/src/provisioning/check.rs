@@ -99,7 +99,7 @@ impl<'a> Reading<'a> {
             self.problem("organization.currency", &shape.currency, message);
         }
         let payg_needs_credits_licence = shape.payg_needs_credits_licence;
-        let dial_out = model::DialOutRules::default();
+        let dial_out = self.dial_out_rules(shape);
         let outbound = outbound?;
         Some(Organization { id, name, currency, dial_out, payg_needs_credits_licence, outbound })
     }

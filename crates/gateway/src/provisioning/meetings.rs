@@ -33,6 +33,7 @@ impl Reading<'_> {
         let mut names = Names::default();
         let mut meetings = Vec::new();
         for shape in shapes {
+            let dial_out = self.meeting_dial_out(shape);
             let organizer = self.organizer_named("meeting.organizer", &shape.organizer);
             for (name, id) in self.members(shape, &mut names) {
                 self.hosts.insert(
@@ -52,7 +53,7 @@ impl Reading<'_> {
                         conference_id,
                         participants_max,
                         announce: shape.announce,
-                        dial_out: model::MeetingDialOut::default(),
+                        dial_out: dial_out.clone(),
                     });
                 }
             }

@@ -35,6 +35,9 @@ pub(super) struct Organization {
     pub(super) currency: Text,
     #[serde(default)]
     pub(super) payg_needs_credits_licence: bool,
+    pub(super) dial_out_allowed: Option<bool>,
+    pub(super) dial_out_press_one: Option<bool>,
+    pub(super) dial_out_ring_secs: Option<Spanned<u16>>,
     pub(super) country: Option<Text>,
     pub(super) outbound_policy: Option<Text>,
     #[serde(default)]
@@ -107,6 +110,21 @@ pub(super) struct Meeting {
     pub(super) participants_max: Option<Spanned<u32>>,
     #[serde(default = "yes")]
     pub(super) announce: bool,
+    pub(super) dial_out_allowed: Option<bool>,
+    pub(super) dial_out_press_one: Option<bool>,
+    pub(super) dial_out_ring_secs: Option<Spanned<u16>>,
+    /// Who is called when the meeting begins.
+    #[serde(default)]
+    pub(super) dial_out: Vec<Listed>,
+}
+
+/// `[[meeting.dial_out]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Listed {
+    /// All ring; the first that joins ends the others.
+    pub(super) numbers: Spanned<Vec<Text>>,
+    pub(super) press_one: Option<bool>,
 }
 
 /// `[[tariff]]`
@@ -183,7 +201,8 @@ mod tests {
         assert_eq!(
             problem(text),
             "f.toml:4: curency: unknown key `curency`, expected one of `name`, `currency`, \
-             `payg_needs_credits_licence`, `country`, `outbound_policy`, `premium_allowed`, \
+             `payg_needs_credits_licence`, `dial_out_allowed`, `dial_out_press_one`, \
+             `dial_out_ring_secs`, `country`, `outbound_policy`, `premium_allowed`, \
              `satellite_allowed`, `allow`, `deny`"
         );
     }

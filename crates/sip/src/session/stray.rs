@@ -34,7 +34,10 @@ impl Endpoint {
         now: Instant,
     ) {
         let Some(dialog) = self.stray(answer, flow) else { return };
-        let Some((way, ack)) = self.ack_of(trunk, &dialog, &Lines::new()) else { return };
+        let Some((way, ack)) = self.ack_of(trunk, (&dialog, dialog.local_cseq), &Lines::new())
+        else {
+            return;
+        };
         self.count(Counted::LateAnswer);
         self.transmit(way, ack);
         self.part(Farewell { trunk, dialog, known: None, q850: None }, now);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use model::policy::{DestinationRule, Group, OrganizationOutbound, UserOutbound};
 use model::record::{Licence, Meeting, Organization, Provision, ServiceNumber, TariffRow, User};
-use model::{Currency, GroupId, Pin};
+use model::{Currency, DialOutRules, GroupId, ListedCall, MeetingDialOut, Pin};
 use sqlx::SqliteConnection;
 
 use crate::Error;
@@ -47,14 +47,17 @@ UPDATE revision SET number = new.value ->> 0 FROM json_each($1) AS new";
 
 const ORGANIZATIONS: &str = "
 INSERT INTO organization (id, name, currency, payg_needs_credits_licence, country, policy,
-    premium_allowed, satellite_allowed, destinations)
+    premium_allowed, satellite_allowed, destinations, dial_out_allowed, dial_out_press_one,
+    dial_out_ring_secs)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
-    value ->> 7, value ->> 8
+    value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11
 FROM json_each($1) WHERE true
 ON CONFLICT (id) DO UPDATE SET name = excluded.name,
     payg_needs_credits_licence = excluded.payg_needs_credits_licence, country = excluded.country,
     policy = excluded.policy, premium_allowed = excluded.premium_allowed,
-    satellite_allowed = excluded.satellite_allowed, destinations = excluded.destinations";
+    satellite_allowed = excluded.satellite_allowed, destinations = excluded.destinations,
+    dial_out_allowed = excluded.dial_out_allowed, dial_out_press_one = excluded.dial_out_press_one,
+    dial_out_ring_secs = excluded.dial_out_ring_secs";
 
 const GROUPS: &str = "
 INSERT INTO user_group (id, name, organization, rank, policy)
@@ -73,12 +76,16 @@ ON CONFLICT (id) DO UPDATE SET name = excluded.name, organization = excluded.org
     country = excluded.country, policy = excluded.policy, groups = excluded.groups";
 
 const MEETINGS: &str = "
-INSERT INTO meeting (id, name, organizer, conference_id, participants_max, announce)
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5
+INSERT INTO meeting (id, name, organizer, conference_id, participants_max, announce,
+    dial_out_allowed, dial_out_press_one, dial_out_ring_secs, dial_out_calls)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
+    value ->> 7, value ->> 8, value ->> 9
 FROM json_each($1) WHERE true
 ON CONFLICT (id) DO UPDATE SET name = excluded.name, organizer = excluded.organizer,
     conference_id = excluded.conference_id, participants_max = excluded.participants_max,
-    announce = excluded.announce";
+    announce = excluded.announce, dial_out_allowed = excluded.dial_out_allowed,
+    dial_out_press_one = excluded.dial_out_press_one,
+    dial_out_ring_secs = excluded.dial_out_ring_secs, dial_out_calls = excluded.dial_out_calls";
 
 const NUMBERS: &str = "
 INSERT INTO service_number (id, did, number_type, dedicated_to, bound_to, country, language,
@@ -125,7 +132,7 @@ async fn revision(connection: &mut SqliteConnection) -> Result<u64, Error> {
 async fn read(connection: &mut SqliteConnection) -> Result<Provision, Error> {
     const ORGANIZATIONS: &str = "
 SELECT json_array(id, name, currency, payg_needs_credits_licence, country, policy, premium_allowed,
-    satellite_allowed, destinations)
+    satellite_allowed, destinations, dial_out_allowed, dial_out_press_one, dial_out_ring_secs)
 FROM organization ORDER BY id";
     const GROUPS: &str = "
 SELECT json_array(id, name, organization, rank, policy) FROM user_group ORDER BY id";
@@ -136,7 +143,8 @@ FROM users ORDER BY id";
 SELECT json_array(id, did, number_type, dedicated_to, bound_to, country, language, is_default)
 FROM service_number ORDER BY id";
     const MEETINGS: &str = "
-SELECT json_array(id, name, organizer, conference_id, participants_max, announce)
+SELECT json_array(id, name, organizer, conference_id, participants_max, announce,
+    dial_out_allowed, dial_out_press_one, dial_out_ring_secs, dial_out_calls)
 FROM meeting ORDER BY id";
     const TARIFFS: &str = "
 SELECT json_array(organization, currency, kind, number_prefix, caller_prefix, rate_version,
@@ -174,14 +182,17 @@ fn pack_organization(row: &Organization) -> Packed {
         .int(outbound.premium_allowed)
         .int(outbound.satellite_allowed)
         .text(argument(rules))
+        .int(row.dial_out.enabled)
+        .int(row.dial_out.press_one)
+        .int(row.dial_out.ring_secs)
 }
 
 fn organization(row: &mut Fields) -> Result<Organization, Error> {
-    Ok(Organization {
+    let mut organization = Organization {
         id: row.parse()?,
         name: row.text()?,
         currency: currency(row)?,
-        dial_out: model::DialOutRules::default(),
+        dial_out: DialOutRules::default(),
         payg_needs_credits_licence: row.flag()?,
         outbound: OrganizationOutbound {
             country: row.maybe_parse()?,
@@ -190,7 +201,10 @@ fn organization(row: &mut Fields) -> Result<Organization, Error> {
             satellite_allowed: row.flag()?,
             destinations: row.rows()?.iter_mut().map(destination).collect::<Result<_, _>>()?,
         },
-    })
+    };
+    let (enabled, press_one, ring_secs) = (row.flag()?, row.flag()?, row.int()?);
+    organization.dial_out = DialOutRules { enabled, press_one, ring_secs };
+    Ok(organization)
 }
 
 fn destination(row: &mut Fields) -> Result<DestinationRule, Error> {
@@ -251,7 +265,16 @@ fn licence(word: &str) -> Result<Licence, Error> {
 
 fn pack_meeting(row: &Meeting) -> Packed {
     let named = Packed::default().text(row.id).text(&row.name).text(row.organizer);
-    named.text(row.conference_id.reveal()).int(row.participants_max).int(row.announce)
+    let named = named.text(row.conference_id.reveal()).int(row.participants_max).int(row.announce);
+    let calls = row.dial_out.calls.iter().map(|listed| {
+        let row = Packed::default().maybe_int(listed.press_one.map(Into::into));
+        listed.numbers.iter().fold(row, |row, number| row.text(number))
+    });
+    named
+        .maybe_int(row.dial_out.enabled.map(Into::into))
+        .maybe_int(row.dial_out.press_one.map(Into::into))
+        .maybe_int(row.dial_out.ring_secs.map(Into::into))
+        .text(argument(calls))
 }
 
 fn meeting(row: &mut Fields) -> Result<Meeting, Error> {
@@ -262,8 +285,31 @@ fn meeting(row: &mut Fields) -> Result<Meeting, Error> {
         conference_id: Pin::parse(&row.text()?).map_err(|_| corrupt("a conference ID"))?,
         participants_max: row.int()?,
         announce: row.flag()?,
-        dial_out: model::MeetingDialOut::default(),
+        dial_out: MeetingDialOut {
+            enabled: maybe_flag(row)?,
+            press_one: maybe_flag(row)?,
+            ring_secs: maybe_secs(row)?,
+            calls: row.rows()?.iter_mut().map(listed).collect::<Result<_, _>>()?,
+        },
     })
+}
+
+fn listed(row: &mut Fields) -> Result<ListedCall, Error> {
+    let press_one = maybe_flag(row)?;
+    let mut numbers = Vec::new();
+    while !row.is_over() {
+        numbers.push(row.text()?);
+    }
+    Ok(ListedCall { numbers, press_one })
+}
+
+fn maybe_flag(row: &mut Fields) -> Result<Option<bool>, Error> {
+    Ok(row.maybe_int()?.map(|number| number != 0))
+}
+
+fn maybe_secs(row: &mut Fields) -> Result<Option<u16>, Error> {
+    let secs = row.maybe_int()?.map(u16::try_from).transpose();
+    secs.map_err(|_| corrupt("a number is out of range"))
 }
 
 fn pack_number(row: &ServiceNumber) -> Packed {
