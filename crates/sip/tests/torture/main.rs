@@ -2,6 +2,7 @@
 //! leak or a line that its sender chose (reliability.md S18, S19).
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should fail loudly")]
 
+mod dialling;
 mod node;
 mod walk;
 
@@ -128,7 +129,7 @@ fn without(method: &str, start: &str) -> String {
 
 /// A change to some bytes of a message.
 #[derive(Debug, Clone)]
-enum Change {
+pub(crate) enum Change {
     Set(usize, u8),
     Insert(usize, Vec<u8>),
     Remove(usize, usize),
@@ -136,7 +137,7 @@ enum Change {
     Cut(usize),
 }
 
-fn change() -> impl Strategy<Value = Change> {
+pub(crate) fn change() -> impl Strategy<Value = Change> {
     let place = 0..2_000_usize;
     let hostile = prop::sample::select(b"\r\n\0\t \";:<>,=@%[]/\\-+09aZ\x7f\xff".to_vec());
     prop_oneof![
@@ -151,7 +152,7 @@ fn change() -> impl Strategy<Value = Change> {
 }
 
 impl Change {
-    fn apply(&self, text: &mut Vec<u8>) {
+    pub(crate) fn apply(&self, text: &mut Vec<u8>) {
         let size = text.len().max(1);
         match self {
             Self::Set(at, byte) => {

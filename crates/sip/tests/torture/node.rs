@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use model::record::{CalledFrom, DtmfMode, NumberingPlan, Trunk};
-use model::{CallId, Instant, Now, TrunkId, UnixTime};
+use model::{CallId, Credentials, Instant, Now, Outbound, Reliability, Secret, TrunkId, UnixTime};
 use sip::{Command, Endpoint, Event, Input, Listener, Output, Settings};
 
 /// Where the trunk sends from.
@@ -19,6 +19,8 @@ pub(crate) struct Node {
     pub(crate) events: Vec<Event>,
     /// Our last request.
     pub(crate) asked: String,
+    /// All of our requests.
+    pub(crate) requests: Vec<String>,
     pub(crate) last: String,
 }
 
@@ -43,9 +45,35 @@ impl Node {
             calls: Vec::new(),
             events: Vec::new(),
             asked: String::new(),
+            requests: Vec::new(),
             last: String::new(),
         };
         node.order(Command::Trunks(vec![trunk()]));
+        node
+    }
+
+    /// One that may place calls by the trunk.
+    pub(crate) fn dialling() -> Self {
+        let mut node = Self::new();
+        let credentials = Credentials {
+            realm: "r".to_owned(),
+            user: "u".to_owned(),
+            password: Secret::new("p".to_owned()),
+        };
+        let outbound = Outbound {
+            host: "192.0.2.1".to_owned(),
+            port: None,
+            transport: None,
+            domain: String::new(),
+            credentials: Some(credentials),
+            register_secs: None,
+            options_secs: None,
+            reliability: Reliability::Supported,
+            redirect_hosts: vec!["ok".to_owned()],
+            routing: model::Routing::default(),
+        };
+        let trunk = Trunk { outbound: Some(outbound), ..trunk() };
+        node.order(Command::Trunks(vec![trunk]));
         node
     }
 
@@ -123,13 +151,14 @@ impl Node {
                     self.events.push(event);
                 }
                 Output::Transmit(transmit) => {
-                    assert_eq!(transmit.destination.ip().to_string(), "192.0.2.1");
+                    assert!(transmit.destination.ip().to_string().starts_with("192.0.2."));
                     let text = String::from_utf8(transmit.payload.to_vec()).unwrap();
                     assert_well_formed(&text);
                     if let Some(rest) = text.strip_prefix("SIP/2.0 ") {
                         statuses.push(rest[..3].parse().unwrap());
                     } else {
                         self.asked.clone_from(&text);
+                        self.requests.push(text.clone());
                     }
                     self.last = text;
                 }
