@@ -22,3 +22,5 @@ mod refusing;
 mod shipping;
 #[path = "end_to_end/signalling.rs"]
 mod signalling;
+#[path = "end_to_end/streams.rs"]
+mod streams;

@@ -3,10 +3,12 @@
 
 pub(crate) mod binary;
 pub(crate) mod book;
+pub(crate) mod certificates;
 pub(crate) mod clock;
 pub(crate) mod phone;
 pub(crate) mod ports;
 pub(crate) mod relay;
 pub(crate) mod sipp;
 pub(crate) mod site;
+pub(crate) mod tls;
 pub(crate) mod tollgate;

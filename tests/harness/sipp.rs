@@ -33,6 +33,7 @@ pub(crate) struct Call {
     stay: Duration,
     limit: Duration,
     tolerant: bool,
+    stream: bool,
 }
 
 impl Call {
@@ -40,14 +41,14 @@ impl Call {
     pub(crate) fn new(scenario: &'static str, number: &'static str, target: SocketAddr) -> Self {
         let (stay, limit) = (secs(1), secs(60));
         let (target, from) = (Some(target), "127.0.0.2");
-        Self { scenario, target, from, number, stay, limit, tolerant: false }
+        Self { scenario, target, from, number, stay, limit, tolerant: false, stream: false }
     }
 
     /// Plans to be called, at the trunk's address.
     pub(crate) fn awaited(scenario: &'static str) -> Self {
         let (stay, limit) = (secs(1), secs(60));
         let (target, from, number) = (None, "127.0.0.2", "");
-        Self { scenario, target, from, number, stay, limit, tolerant: false }
+        Self { scenario, target, from, number, stay, limit, tolerant: false, stream: false }
     }
 
     /// Waits to be called on the first port of a row.
@@ -79,6 +80,12 @@ impl Call {
         self
     }
 
+    /// Plans to speak TCP: the same scenario, its Via and Contact rewritten.
+    pub(crate) fn over_tcp(mut self) -> Self {
+        self.stream = true;
+        self
+    }
+
     /// Dials, with a phone on the media port.
     pub(crate) fn dial(self) -> Dialled {
         let (first, socket) = ports::row_with_socket(PORTS, self.from, PHONE);
@@ -97,10 +104,19 @@ impl Call {
         let errors = folder.path().join("errors.log");
         let messages = folder.path().join("messages.log");
         let behaviour = if self.tolerant { "all,-abortunexp" } else { "all" };
+        let mut scenario = scenarios.join(self.scenario);
+        if self.stream {
+            let text = fs::read_to_string(&scenario).expect("the scenario is there");
+            let text = text.replace("SIP/2.0/UDP", "SIP/2.0/TCP");
+            let text = text.replace("[local_port]>\n", "[local_port];transport=tcp>\n");
+            scenario = folder.path().join(self.scenario);
+            fs::write(&scenario, text).expect("the folder is writable");
+        }
         let child = Command::new("sipp")
             .args(self.target.map(|target| target.to_string()))
             .arg("-sf")
-            .arg(scenarios.join(self.scenario))
+            .arg(scenario)
+            .args(["-t", if self.stream { "t1" } else { "u1" }])
             .args(["-s", if self.number.is_empty() { "called" } else { self.number }])
             .args(["-i", self.from, "-m", "1", "-nostdin"])
             .args(["-p", &first.to_string(), "-mp", &(first + MEDIA).to_string()])

@@ -4,6 +4,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+/// Section of a listener beside the first one.
+pub(crate) const SECOND: &str = "[[listener]] # second";
+
 /// A shared toll number.
 pub(crate) const TOLL: &str = "+390110000001";
 /// A shared toll-free number.
@@ -152,6 +155,9 @@ impl Site {
         let mut site = self.clone();
         site.set("[store]", "url", &format!("\"sqlite:{}\"", folder.join("book.sqlite").display()));
         site.set("[[listener]]", "bind", &format!("\"127.0.0.1:{first}\""));
+        if site.keys.keys().any(|(section, _)| *section == SECOND) {
+            site.set(SECOND, "bind", &format!("\"127.0.0.1:{}\"", first + 2));
+        }
         site.set("[http]", "bind", &format!("\"127.0.0.1:{}\"", first + 1));
         site.set("[http]", "token", &format!("\"{TOKEN}\""));
         site.set("[media]", "port_first", &(first + 4).to_string());

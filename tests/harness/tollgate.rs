@@ -153,9 +153,18 @@ impl Tollgate {
 
     /// Asks it to drain (SIGTERM).
     pub(crate) fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
+    /// Has it load its certificates again (SIGHUP).
+    pub(crate) fn reload(&self) {
+        self.signal("-HUP");
+    }
+
+    fn signal(&self, signal: &str) {
         let child = self.process.as_ref().expect("it is running");
         let pid = child.id().to_string();
-        let sent = Command::new("kill").args(["-TERM", &pid]).status().expect("kill is there");
+        let sent = Command::new("kill").args([signal, &pid]).status().expect("kill is there");
         assert!(sent.success());
     }
 
@@ -180,6 +189,11 @@ impl Tollgate {
     /// Returns the address of its SIP listener.
     pub(crate) fn sip(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.first_port).into()
+    }
+
+    /// Returns the address of its second SIP listener, if the site has one.
+    pub(crate) fn second(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.first_port + 2).into()
     }
 
     /// Returns the address of its HTTP listener.

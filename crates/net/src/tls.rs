@@ -166,7 +166,11 @@ impl Client {
         Ok(Self { config: Arc::new(config) })
     }
 
-    pub(crate) async fn connect(
+    /// Shakes hands with a peer that must be who it is taken for.
+    ///
+    /// # Errors
+    /// What failed, its certificate above all.
+    pub async fn connect(
         &self,
         name: ServerName<'static>,
         stream: TcpStream,

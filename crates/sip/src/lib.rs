@@ -1,5 +1,5 @@
-//! SIP as values: messages, transactions, dialogs and sessions, driven by datagrams and time.
-//! No sockets, no clock, no SDP: bodies are opaque bytes.
+//! SIP as values: messages, transactions, dialogs and sessions, driven by datagrams, streams
+//! and time. No sockets, no clock, no SDP: bodies are opaque bytes.
 //!
 //! Deliberately absent: registrations of others (405), REFER, Replaces, and 3xx inside a dialog:
 //! nobody moves a call of ours, or has one placed. In a dialog a next hop that is not written as an

@@ -1,0 +1,126 @@
+//! TLS for SIPp, which has none of its own here: plain TCP on one side, TLS on the other.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use net::tls::{Client, Identity};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::oneshot;
+use tokio_rustls::client::TlsStream;
+
+use super::certificates::Files;
+
+/// A relay that ends TLS; stops when dropped.
+#[derive(Debug)]
+pub(crate) struct TlsRelay {
+    address: SocketAddr,
+    failure: Arc<Mutex<Option<String>>>,
+    _stop: oneshot::Sender<()>,
+}
+
+/// Whom the relay speaks to, and as whom.
+#[derive(Debug, Clone)]
+pub(crate) struct Peer {
+    /// Where TLS is spoken.
+    pub(crate) target: SocketAddr,
+    /// The name that its certificate must have.
+    pub(crate) name: &'static str,
+    /// Where the relay's connections come from.
+    pub(crate) side: &'static str,
+}
+
+impl TlsRelay {
+    /// Opens a relay that trusts an authority and shows a certificate of its own, if it has one.
+    pub(crate) fn open(peer: Peer, authority: &Path, own: Option<&Files>) -> Self {
+        let client = client(authority, own);
+        let failure = Arc::new(Mutex::new(None));
+        let (stop, stopped) = oneshot::channel();
+        let runtime = runtime();
+        let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
+        let listener = listener.expect("loopback has free ports");
+        let address = listener.local_addr().expect("a bound socket has an address");
+        let told = Arc::clone(&failure);
+        thread::spawn(move || {
+            runtime.block_on(async move {
+                tokio::select! {
+                    () = accept(listener, peer, client, told) => {}
+                    _ = stopped => {}
+                }
+            });
+        });
+        Self { address, failure, _stop: stop }
+    }
+
+    /// Returns where plain TCP is spoken.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Returns why a connection could not be opened, if one could not.
+    pub(crate) fn failure(&self) -> Option<String> {
+        self.failure.lock().expect("no thread of the relay panics").clone()
+    }
+}
+
+/// Says something over TLS and returns what comes back first.
+///
+/// # Errors
+/// Why there is no connection.
+pub(crate) fn say(
+    peer: &Peer,
+    authority: &Path,
+    own: Option<&Files>,
+    text: &str,
+) -> std::io::Result<String> {
+    let client = client(authority, own);
+    runtime().block_on(async {
+        let mut stream = connect(peer, &client).await?;
+        stream.write_all(text.as_bytes()).await?;
+        let mut answer = vec![0; 4_096];
+        let count = stream.read(&mut answer).await?;
+        Ok(String::from_utf8_lossy(&answer[..count]).into_owned())
+    })
+}
+
+async fn accept(
+    listener: TcpListener,
+    peer: Peer,
+    client: Client,
+    failure: Arc<Mutex<Option<String>>>,
+) {
+    while let Ok((mut plain, _)) = listener.accept().await {
+        let (peer, client, failure) = (peer.clone(), client.clone(), Arc::clone(&failure));
+        tokio::spawn(async move {
+            match connect(&peer, &client).await {
+                // Either side may end it as it likes.
+                Ok(mut secure) => drop(copy_bidirectional(&mut plain, &mut secure).await),
+                Err(error) => {
+                    *failure.lock().expect("no thread of the relay panics") =
+                        Some(error.to_string());
+                }
+            }
+        });
+    }
+}
+
+async fn connect(peer: &Peer, client: &Client) -> std::io::Result<TlsStream<TcpStream>> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind((peer.side.parse::<Ipv4Addr>().expect("an IPv4 address"), 0).into())?;
+    let stream = socket.connect(peer.target).await?;
+    let name = net::tls::server_name(peer.name).expect("a name of a host");
+    client.connect(name, stream).await
+}
+
+fn client(authority: &Path, own: Option<&Files>) -> Client {
+    let own =
+        own.map(|own| Identity { certificate: own.certificate.clone(), key: own.key.clone() });
+    Client::load(Some(authority), own.as_ref()).expect("the files are sound")
+}
+
+fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().build().expect("a runtime can be built")
+}
