@@ -271,7 +271,7 @@ fn trunk(port: Option<u16>, transport: Option<Transport>) -> Trunk {
         calls_max: None,
         loopback_media: false,
         refusal_codes: vec![],
-        dtmf: DtmfMode::Auto,
+        dtmf: model::record::DtmfMode::Auto,
         outbound: Some(Outbound {
             host: "carrier.example".to_owned(),
             port,
