@@ -147,6 +147,7 @@ pub fn directory(plan: &Plan) -> Arc<Directory> {
         loopback_media: true,
         refusal_codes: Vec::new(),
         dtmf: DtmfMode::Auto,
+        srtp: model::Protection::Off,
         outbound: None,
     };
     Arc::new(Directory::new(provision(plan), vec![trunk]).expect("the scene is whole"))

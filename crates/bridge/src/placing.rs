@@ -173,6 +173,8 @@ impl Bridge {
             caller: Some(first.shown.clone()),
             called: Some(Did::E164(called)),
             trunk: Arc::clone(&first.trunk),
+            private: false,
+            keys: None,
             number: None,
             language: 0,
             invited: now,

@@ -36,6 +36,7 @@ pub(crate) fn trunk() -> Trunk {
         loopback_media: false,
         refusal_codes: Vec::new(),
         dtmf: DtmfMode::Auto,
+        srtp: model::Protection::Off,
         outbound: None,
     }
 }

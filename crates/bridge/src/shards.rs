@@ -232,6 +232,7 @@ mod tests {
             direction: Direction::SendRecv,
             held: false,
             sources: Vec::new(),
+            security: None,
         };
         let call = CallId(leg.into());
         let open = Command::Open { call, port: PortId(leg), flow, language: 0, ssrc: 1 };

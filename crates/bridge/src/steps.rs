@@ -8,7 +8,7 @@ use std::time::Duration;
 use credits::{Answer, Command, Standing};
 use media::Prompt;
 use model::record::{Trunk, normalize};
-use model::{AccountId, CallId, Did, Instant, LocalNumber, Now, limits};
+use model::{AccountId, CallId, Did, Instant, LocalNumber, Now, Transport, limits};
 use rand_chacha::rand_core::Rng;
 
 use crate::call::file::{File, Payer};
@@ -375,6 +375,12 @@ impl Bridge {
         self.order(sip::Command::Refuse { call, status, q850, retry_after_secs }, now);
     }
 
+    /// Whether what comes to a listener was encrypted.
+    fn is_private(&self, listener: u8) -> bool {
+        let listener = self.settings.sip.listeners.get(usize::from(listener));
+        listener.is_some_and(|listener| listener.transport == Transport::Tls)
+    }
+
     fn open_file(&self, invitation: &sip::Invitation, trunk: Arc<Trunk>, now: Now) -> File {
         let number = self.directory.number(&invitation.called, &trunk.plan);
         let language = number.as_ref().map_or(0, |n| self.settings.prompts.language(&n.language));
@@ -384,6 +390,8 @@ impl Bridge {
             sip_call_id: invitation.sip_call_id.clone(),
             caller: invitation.caller.as_deref().and_then(|caller| read(caller, &trunk)),
             called: called.or_else(|| read(&invitation.called, &trunk)),
+            private: self.is_private(invitation.listener),
+            keys: None,
             trunk,
             number,
             language,

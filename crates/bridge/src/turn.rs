@@ -108,6 +108,12 @@ impl Turn<'_> {
         prompts.iter().map(|prompt| length(*prompt)).sum()
     }
 
+    pub(crate) fn random<const N: usize>(&mut self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.chance.fill_bytes(&mut bytes);
+        bytes
+    }
+
     pub(crate) fn draw(&mut self) -> u32 {
         self.chance.next_u32()
     }

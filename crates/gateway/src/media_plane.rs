@@ -308,6 +308,7 @@ mod tests {
                 direction: Direction::SendRecv,
                 held: false,
                 sources: vec!["127.0.0.0/8".parse().unwrap()],
+                security: None,
             };
             let (call, port) = (CallId(1), PortId(0));
             let open = Command::Open { call, port, flow, language: 0, ssrc: 7 };

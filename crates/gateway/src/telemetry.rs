@@ -197,6 +197,10 @@ impl Telemetry {
                 "Time that nobody pays for, at list price, millionths.",
             ),
             lost: self.plain("tollgate_media_lost_total", "RTP packets missing on closed legs."),
+            forged: self.plain(
+                "tollgate_media_forged_total",
+                "SRTP packets on closed legs that were not authentic or came before.",
+            ),
             dropped: self.plain(
                 "tollgate_media_dropped_total",
                 "RTP packets dropped on closed legs: strangers', malformed, unknown.",
@@ -396,6 +400,7 @@ pub(crate) struct BridgeMeters {
     unattributed: Counter,
     lost: Counter,
     dropped: Counter,
+    forged: Counter,
     unsent: Counter,
     truncated: Counter,
     overflow: Counter,
@@ -444,6 +449,7 @@ impl BridgeMeters {
             Note::MediaClosed(stats) => {
                 self.lost.increment(stats.lost);
                 self.dropped.increment(stats.dropped);
+                self.forged.increment(stats.forged);
             }
         }
     }

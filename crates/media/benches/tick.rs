@@ -37,6 +37,7 @@ fn seated(room: u16) -> (Worker, Batch) {
             direction: Direction::SendRecv,
             held: false,
             sources: vec!["127.0.0.0/8".parse().expect("a range")],
+            security: None,
         };
         let open = Command::Open { call, port: PortId(leg), flow, language: 0, ssrc: leg.into() };
         worker.command(open, Instant::START);

@@ -3,11 +3,13 @@
 use std::net::SocketAddr;
 
 use crate::command::PortId;
-use crate::{rtcp, rtp, sender};
+use crate::control::Route;
+use crate::srtp::Guard;
+use crate::{rtcp, rtp, sender, srtp};
 
 /// Bytes that one leg can send in a tick: a report, and packets with the samples of a tick and those
 /// that waited.
-const BYTES: usize = rtcp::LONGEST + 2 * rtp::HEADER + sender::LONGEST;
+const BYTES: usize = rtcp::LONGEST + 2 * rtp::HEADER + sender::LONGEST + DATAGRAMS * srtp::OVERHEAD;
 /// Datagrams that one leg can send in a tick.
 const DATAGRAMS: usize = 3;
 
@@ -71,25 +73,35 @@ impl Batch {
         }
     }
 
-    /// Adds an RTP packet.
-    pub(crate) fn rtp(&mut self, port: PortId, to: SocketAddr, header: rtp::Header, codes: &[u8]) {
+    /// Adds an RTP packet, sealed if there is a guard.
+    pub(crate) fn rtp(
+        &mut self,
+        (port, destination): (PortId, SocketAddr),
+        header: rtp::Header,
+        codes: &[u8],
+        guard: Option<&mut Guard>,
+    ) {
         let first = self.written();
-        let space = &mut self.bytes[first..first + rtp::HEADER + codes.len()];
-        let length = rtp::write(header, codes, space);
-        self.entries.push(Entry { port, rtcp: false, destination: to, first, length });
+        let space = &mut self.bytes[first..first + rtp::HEADER + codes.len() + srtp::OVERHEAD];
+        let plain = rtp::write(header, codes, space);
+        let length = guard.map_or(plain, |guard| guard.seal(space, plain));
+        self.entries.push(Entry { port, rtcp: false, destination, first, length });
     }
 
-    /// Adds an RTCP packet.
+    /// Adds an RTCP packet, sealed if there is a guard.
     pub(crate) fn rtcp(
         &mut self,
         port: PortId,
-        own_socket: bool,
-        to: SocketAddr,
+        route: Route,
         report: &rtcp::Report<'_>,
+        guard: Option<&mut Guard>,
     ) {
         let first = self.written();
-        let length = rtcp::write(report, &mut self.bytes[first..first + rtcp::LONGEST]);
-        self.entries.push(Entry { port, rtcp: own_socket, destination: to, first, length });
+        let space = &mut self.bytes[first..first + rtcp::LONGEST + srtp::OVERHEAD];
+        let plain = rtcp::write(report, space);
+        let length = guard.map_or(plain, |guard| guard.seal_report(space, plain));
+        let Route { destination, own_socket } = route;
+        self.entries.push(Entry { port, rtcp: own_socket, destination, first, length });
     }
 
     fn written(&self) -> usize {

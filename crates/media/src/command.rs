@@ -6,6 +6,7 @@ use std::time::Duration;
 use model::{CallId, Instant, IpPrefix, MeetingId};
 
 use crate::prompt::Prompt;
+use crate::srtp::Security;
 
 /// An RTP port pair that the shell bound, by its place in the shell's table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,6 +60,8 @@ pub struct Flow {
     pub held: bool,
     /// Where its media may come from.
     pub sources: Vec<IpPrefix>,
+    /// The keys of a protected leg.
+    pub security: Option<Security>,
 }
 
 /// Which tones in a leg's audio are taken for keys. A new leg has them off.
@@ -281,4 +284,6 @@ pub struct LegStats {
     pub jitter_micros: u32,
     /// When the last valid RTP packet came.
     pub last_rtp: Option<Instant>,
+    /// Protected packets that were not authentic, or came before; those dropped count them too.
+    pub forged: u64,
 }

@@ -20,7 +20,8 @@ use crate::reception::{Order, Reception};
 use crate::room::Room;
 use crate::sender::Sender;
 use crate::source::{Source, Verdict};
-use crate::{rtcp, rtp};
+use crate::srtp::Guard;
+use crate::{rtcp, rtp, srtp};
 
 /// Silence that is told (the bridge then asks the peer whether it lives).
 const SILENCE: Duration = Duration::from_secs(5);
@@ -53,6 +54,8 @@ pub(crate) struct Leg {
     ear: Ear,
     sender: Sender,
     control: Control,
+    /// Seals and opens what is protected.
+    guard: Option<Box<Guard>>,
     pub(crate) playback: Option<Playback>,
     funded: Option<Instant>,
     cut: bool,
@@ -76,6 +79,7 @@ pub(crate) struct Leg {
 
 impl Leg {
     pub(crate) fn open(opening: Opening, now: Instant) -> Self {
+        let guard = opening.flow.security.clone().map(|security| Box::new(Guard::new(security)));
         let sender = Sender::new(opening.ssrc, opening.flow.codec, opening.flow.ptime);
         Self {
             call: opening.call,
@@ -91,6 +95,7 @@ impl Leg {
             ear: Ear::default(),
             sender,
             control: Control::new(opening.chance, now),
+            guard,
             playback: None,
             funded: None,
             cut: false,
@@ -112,6 +117,12 @@ impl Leg {
         self.control.renew();
         self.ear.renew();
         self.sender.agree(flow.codec, flow.ptime);
+        match (&mut self.guard, flow.security.clone()) {
+            (Some(guard), Some(security)) => guard.renew(security),
+            (guard, security) => {
+                *guard = security.map(|security| Box::new(Guard::new(security)));
+            }
+        }
         self.flow = flow;
     }
 
@@ -153,6 +164,7 @@ impl Leg {
             sent: self.sender.packets,
             jitter_micros: self.reception.jitter_micros(),
             last_rtp: self.last_rtp,
+            forged: self.guard.as_ref().map_or(0, |guard| guard.refused),
         }
     }
 
@@ -173,7 +185,9 @@ impl Leg {
             );
             return;
         }
-        let order = match rtp::parse(datagram).filter(|packet| self.takes(packet)) {
+        let mut space = [0; srtp::LONGEST];
+        let datagram = self.opened(from, datagram, &mut space, Guard::open);
+        let order = match datagram.and_then(rtp::parse).filter(|packet| self.takes(packet)) {
             Some(packet) => self.admit(&packet, from, now).map(|order| (packet, order)),
             None => None,
         };
@@ -196,7 +210,9 @@ impl Leg {
         now: Instant,
         news: &mut News,
     ) {
-        let incoming = Some(datagram)
+        let mut space = [0; srtp::LONGEST];
+        let incoming = self
+            .opened(route.destination, datagram, &mut space, Guard::open_report)
             .filter(|_| {
                 let place = (self.flow.sources.as_slice(), self.flow.remote);
                 self.source.admits_control(route.destination, place)
@@ -275,7 +291,10 @@ impl Leg {
             let room = room.filter(|_| !self.flow.held);
             self.compose((over_room, &prompt), room, &mut codes);
             let (port, to) = (self.port, self.source.destination(self.flow.remote));
-            self.sender.push(&codes, |header, codes| out.rtp(port, to, header, codes));
+            let guard = &mut self.guard;
+            self.sender.push(&codes, |header, codes| {
+                out.rtp((port, to), header, codes, guard.as_deref_mut());
+            });
         } else {
             self.sender.skip();
         }
@@ -291,7 +310,25 @@ impl Leg {
             return;
         }
         let report = self.control.report(&mut self.reception, &self.sender, now, bye);
-        out.rtcp(self.port, route.own_socket, route.destination, &report);
+        out.rtcp(self.port, route, &report, self.guard.as_deref_mut());
+    }
+
+    /// Returns what a datagram says: itself on a plain leg; on a protected one, what is left in
+    /// `space` when it was opened. Work is done for the trunk's addresses alone.
+    fn opened<'a>(
+        &mut self,
+        from: SocketAddr,
+        datagram: &'a [u8],
+        space: &'a mut [u8; srtp::LONGEST],
+        open: impl FnOnce(&mut Guard, &'a mut [u8]) -> Option<&'a [u8]>,
+    ) -> Option<&'a [u8]> {
+        let Some(guard) = &mut self.guard else { return Some(datagram) };
+        if !self.flow.sources.iter().any(|prefix| prefix.contains(from.ip())) {
+            return None;
+        }
+        let space = space.get_mut(..datagram.len())?;
+        space.copy_from_slice(datagram);
+        open(guard, space)
     }
 
     /// Whether a packet is of a kind that was agreed on.

@@ -21,6 +21,7 @@ mod rtp;
 pub mod sdp;
 mod sender;
 mod source;
+pub mod srtp;
 pub mod tone;
 pub mod worker;
 

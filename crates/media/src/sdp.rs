@@ -1,7 +1,7 @@
 //! Offer and answer (RFC 3264) for one audio stream.
 //!
-//! We speak PCMU and PCMA over RTP/AVP with telephone-event (RFC 4733) and take comfort noise
-//! (RFC 3389). Every other line of an offer is declined, in its place. Only static payload types
+//! We speak PCMU and PCMA over RTP/AVP, or RTP/SAVP keyed by SDP (RFC 4568), with telephone-event
+//! (RFC 4733) and take comfort noise (RFC 3389). Every other line of an offer is declined, in its place. Only static payload types
 //! name the two laws; ICE, bundles and multiplexed RTCP are declined by silence.
 
 mod negotiate;
@@ -14,6 +14,56 @@ use bytes::Bytes;
 use model::IpPrefix;
 
 use crate::command::Flow;
+use crate::srtp::{Crypto, Keying, Suite};
+
+/// Our keys for one call, one for each suite; the same in every offer and answer of the call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnKeys {
+    galois: Keying,
+    counter: Keying,
+}
+
+impl OwnKeys {
+    /// Makes the keys of random bytes.
+    #[must_use]
+    pub fn new(random: [[u8; Keying::BYTES]; 2]) -> Self {
+        let [galois, counter] = random;
+        Self {
+            galois: Keying::new(Suite::AeadAes128Gcm, galois),
+            counter: Keying::new(Suite::AesCm128HmacSha1Tag80, counter),
+        }
+    }
+
+    const fn of(&self, suite: Suite) -> &Keying {
+        match suite {
+            Suite::AeadAes128Gcm => &self.galois,
+            Suite::AesCm128HmacSha1Tag80 => &self.counter,
+        }
+    }
+}
+
+/// Whether media is protected. Keys stand in SDP, so whoever says more than [`Srtp::Off`] has seen
+/// to it that the signalling is (reliability.md S21).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Srtp<'a> {
+    /// Plain RTP alone.
+    #[default]
+    Off,
+    /// Protected wherever the peer can, else plain. Our offer is RTP/AVP with keys, which a peer that
+    /// knows none passes over.
+    Optional(&'a OwnKeys),
+    /// Protected, or not at all.
+    Mandatory(&'a OwnKeys),
+}
+
+impl<'a> Srtp<'a> {
+    const fn keys(self) -> Option<&'a OwnKeys> {
+        match self {
+            Self::Off => None,
+            Self::Optional(keys) | Self::Mandatory(keys) => Some(keys),
+        }
+    }
+}
 
 /// What we bring to an agreement.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +80,8 @@ pub struct Local<'a> {
     pub events: bool,
     /// Whether loopback addresses are allowed (reliability.md S33).
     pub loopback: bool,
+    /// Whether media is protected.
+    pub srtp: Srtp<'a>,
 }
 
 impl Local<'_> {
@@ -62,6 +114,12 @@ pub enum SdpError {
     /// the trunk's media prefixes; or the port is below 1024: 488 (reliability.md S33).
     #[error("forbidden media address")]
     ForbiddenAddress,
+    /// Protection is demanded and the peer brings none that we can do: 488.
+    #[error("no common protection: SRTP by SDES over TLS is required here")]
+    Unprotected,
+    /// The peer demands protection, which is off here, or brings none that we can do: 488.
+    #[error("protection is demanded that is not to be had here")]
+    Unprotectable,
 }
 
 /// Answers an offer. The first line that we can take is taken, at the first codec of theirs that
@@ -71,9 +129,9 @@ pub enum SdpError {
 /// [`SdpError`]; the call is then refused.
 pub fn answer(offer: &[u8], local: &Local<'_>) -> Result<Agreed, SdpError> {
     let offer = parse::description(offer)?;
-    let chosen = negotiate::choose(&offer.lines).ok_or(SdpError::NoCommonCodec)?;
+    let chosen = negotiate::choose(&offer.lines, local.srtp)?;
     let flow = negotiate::flow(&offer.lines[chosen], local)?;
-    let body = write::answer(&offer, chosen, flow.ptime, flow.direction, local);
+    let body = write::answer(&offer, chosen, &flow, local);
     Ok(Agreed { body, flow })
 }
 
@@ -89,8 +147,14 @@ pub fn offer(local: &Local<'_>) -> Bytes {
 /// [`SdpError`]; the call is then ended.
 pub fn accept(answer: &[u8], local: &Local<'_>) -> Result<Flow, SdpError> {
     let answer = parse::description(answer)?;
-    let line = answer.lines.first().filter(|line| negotiate::takes(line));
-    let mut flow = negotiate::flow(line.ok_or(SdpError::NoCommonCodec)?, local)?;
+    let line = answer.lines.first().filter(|line| negotiate::speaks(line));
+    let line = line.ok_or(SdpError::NoCommonCodec)?;
+    negotiate::protects(line, local.srtp)?;
+    let offered = |crypto: &Crypto| write::tag(crypto.keying.suite()) == crypto.tag;
+    if line.cryptos.first().is_some_and(|crypto| !offered(crypto)) {
+        return Err(SdpError::Unprotectable);
+    }
+    let mut flow = negotiate::flow(line, local)?;
     // What comes to us bears the number of our offer, whatever they want to receive themselves.
     flow.digits_in = flow.digits_in.map(|_| Local::DIGITS);
     Ok(flow)

@@ -33,12 +33,13 @@ pub(crate) struct Sender {
 }
 
 impl Sender {
-    /// Starts a stream. The sequence begins with the lower half of the SSRC, the timestamp with it.
+    /// Starts a stream. The sequence begins with fifteen bits of the SSRC, so that no loss at the
+    /// start makes a receiver miscount its rounds (RFC 3711 §3.3.1); the timestamp begins with it.
     pub(crate) fn new(ssrc: u32, codec: Codec, ptime: Duration) -> Self {
         Self {
             codec,
             ssrc,
-            sequence: ssrc as u16,
+            sequence: ssrc as u16 & 0x7fff,
             timestamp: ssrc.rotate_left(16),
             marker: true,
             packet: samples(ptime),

@@ -2,12 +2,15 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use media::command::Codec;
-use media::{Batch, Command, Direction, Flow, LibraryBuilder, PortId, Prompt, ShardId, Worker};
+use media::srtp::{Keying, Security, Suite};
+use media::{
+    Batch, Command, Direction, Event, Flow, LibraryBuilder, PortId, Prompt, ShardId, Worker,
+};
 use model::{CallId, Instant, MeetingId};
 
 struct Counting;
@@ -34,6 +37,9 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
+/// Only one test counts at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
 const LEGS: u16 = 100;
 const PTIMES: [u64; 6] = [10, 20, 30, 40, 50, 60];
 
@@ -53,6 +59,7 @@ fn open(leg: u16, room: u16) -> [Command; 2] {
         direction: Direction::SendRecv,
         held: false,
         sources: vec!["192.0.2.0/24".parse().expect("a range")],
+        security: None,
     };
     let ssrc = u32::from(leg);
     let open = Command::Open { call, port: PortId(leg), flow, language: 0, ssrc };
@@ -121,6 +128,7 @@ fn move_all(from: &mut Worker, to: &mut Worker, room: u16, now: &mut Instant, ba
 
 #[test]
 fn five_hundred_ticks_of_a_hundred_talking_legs_allocate_nothing() {
+    let _alone = ALONE.lock();
     let library = Arc::new(LibraryBuilder::embedded().unwrap().build().unwrap());
     for room in [3, 50] {
         let mut worker = Worker::new(library.clone(), LEGS.into(), LEGS.into(), [1; 32]);
@@ -140,4 +148,60 @@ fn five_hundred_ticks_of_a_hundred_talking_legs_allocate_nothing() {
         move_all(&mut worker, &mut other, room, &mut now, &mut batch);
         assert_eq!(talk(&mut other, &mut now, &mut batch), 0, "moved, rooms of {room}");
     }
+}
+
+#[test]
+fn protected_legs_allocate_nothing_either() {
+    let _alone = ALONE.lock();
+    let library = Arc::new(LibraryBuilder::embedded().unwrap().build().unwrap());
+    for suite in Suite::ALL {
+        let mut sides = [1, 2].map(|seed| {
+            let mut worker = Worker::new(library.clone(), LEGS.into(), LEGS.into(), [seed; 32]);
+            for leg in 0..LEGS {
+                let [mut open, seat] = open(leg, 3);
+                if let Command::Open { flow, ssrc, .. } = &mut open {
+                    flow.ptime = Duration::from_millis(20);
+                    flow.security = Some(mirrored(suite, seed));
+                    *ssrc = u32::from(leg) << 8 | u32::from(seed);
+                }
+                worker.command(open, Instant::START);
+                worker.command(seat, Instant::START);
+            }
+            (worker, Batch::with_capacity(LEGS.into()))
+        });
+        let mut now = Instant { micros: 5_000_000 };
+        let (mut before, mut passed) = (0, 0);
+        for tick in 0..400 {
+            if tick == 50 {
+                before = ALLOCATIONS.load(Ordering::Relaxed);
+            }
+            now = now + Duration::from_millis(20);
+            let [(one, one_says), (other, other_says)] = &mut sides;
+            passed += pass(one, one_says, other, now) + pass(other, other_says, one, now);
+        }
+        assert_eq!(ALLOCATIONS.load(Ordering::Relaxed) - before, 0, "{suite:?}");
+        assert!(passed > 79_000, "{passed}");
+        let (mut worker, _) = sides.into_iter().next().unwrap();
+        worker.command(Command::Close { call: CallId(0) }, now);
+        worker.tick(now, &mut Batch::default());
+        let Some(Event::Closed { stats, .. }) = worker.poll_event() else { panic!("closed") };
+        assert!(stats.received > 390 && stats.forged == 0, "{stats:?}");
+    }
+}
+
+/// Ticks one side, and gives the other what it says.
+fn pass(one: &mut Worker, says: &mut Batch, other: &mut Worker, now: Instant) -> usize {
+    says.clear();
+    one.tick(now, says);
+    while one.poll_event().is_some() {}
+    for outgoing in says.iter() {
+        let from = address(outgoing.port.0, outgoing.rtcp.into());
+        other.receive(outgoing.port, outgoing.rtcp, from, outgoing.payload, now);
+    }
+    says.iter().count()
+}
+
+fn mirrored(suite: Suite, seed: u8) -> Security {
+    let key = |seed: u8| Keying::new(suite, [seed; Keying::BYTES]);
+    Security { inbound: key(3 - seed), outbound: key(seed) }
 }

@@ -4,7 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "a broken table should fail loudly")]
 
 use media::command::{Codec, Direction, Flow};
-use media::sdp::{self, Agreed, Local, SdpError};
+use media::sdp::{self, Agreed, Local, OwnKeys, SdpError, Srtp};
+use media::srtp::Keying;
 use model::IpPrefix;
 use proptest::prelude::*;
 
@@ -186,7 +187,11 @@ const OFFERS: &[(&str, &str, &str)] = &[
         "PCMU 20 192.0.2.9:4000 rtcp 4001 sendrecv",
         "audio 7000 RTP/AVP 0",
     ),
-    ("c=IN IP4 192.0.2.9|m=audio 4000 RTP/SAVP 0", "no common codec", ""),
+    (
+        "c=IN IP4 192.0.2.9|m=audio 4000 RTP/SAVP 0",
+        "protection is demanded that is not to be had here",
+        "",
+    ),
     ("c=IN IP4 192.0.2.9|m=audio 4000 RTP/AVPF 0", "no common codec", ""),
     ("c=IN IP4 192.0.2.9|m=audio 4000 UDP/TLS/RTP/SAVPF 0", "no common codec", ""),
     ("c=IN IP4 192.0.2.9|m=image 4002 udptl t38", "no common codec", ""),
@@ -296,6 +301,147 @@ fn an_answer_to_our_offer_is_taken_at_its_first_codec_and_our_number_for_digits(
     assert_eq!(elsewhere, Err(SdpError::ForbiddenAddress));
 }
 
+/// Whether SRTP is off, optional or mandatory; what is offered; the tag and suite that are agreed;
+/// our m-lines.
+const PROTECTED: &[(char, &str, &str, &str)] = &[
+    ('-', "m=audio 4000 RTP/AVP 0|CM1", "plain", "audio 7000 RTP/AVP 0"),
+    ('-', "m=audio 4000 RTP/SAVP 0|CM1", UNPROTECTABLE, ""),
+    ('?', "m=audio 4000 RTP/AVP 0", "plain", "audio 7000 RTP/AVP 0"),
+    ('?', "m=audio 4000 RTP/AVP 0|CM1", "1 AES_CM_128_HMAC_SHA1_80", "audio 7000 RTP/AVP 0"),
+    ('?', "m=audio 4000 RTP/SAVP 0|CM7", "7 AES_CM_128_HMAC_SHA1_80", "audio 7000 RTP/SAVP 0"),
+    ('?', "m=audio 4000 RTP/SAVP 0|GCM2", "2 AEAD_AES_128_GCM", "audio 7000 RTP/SAVP 0"),
+    ('?', "m=audio 4000 RTP/SAVP 0|CM1|GCM2", "1 AES_CM_128_HMAC_SHA1_80", "audio 7000 RTP/SAVP 0"),
+    ('?', "m=audio 4000 RTP/SAVP 0|GCM1|CM2", "1 AEAD_AES_128_GCM", "audio 7000 RTP/SAVP 0"),
+    ('?', "m=audio 4000 RTP/SAVP 0|WEAK1", UNPROTECTABLE, ""),
+    (
+        '?',
+        "m=audio 4000 RTP/SAVP 0|WEAK1|CM2",
+        "2 AES_CM_128_HMAC_SHA1_80",
+        "audio 7000 RTP/SAVP 0",
+    ),
+    ('?', "m=audio 4000 RTP/SAVP 0", UNPROTECTABLE, ""),
+    // The protected line is taken wherever it stands, so nobody is talked down by order.
+    (
+        '?',
+        "m=audio 4000 RTP/AVP 0|m=audio 4002 RTP/SAVP 0|CM1",
+        "1 AES_CM_128_HMAC_SHA1_80",
+        "audio 0 RTP/AVP 0;audio 7000 RTP/SAVP 0",
+    ),
+    (
+        '-',
+        "m=audio 4002 RTP/SAVP 0|CM1|m=audio 4000 RTP/AVP 0",
+        "plain",
+        "audio 0 RTP/SAVP 0;audio 7000 RTP/AVP 0",
+    ),
+    ('!', "m=audio 4000 RTP/AVP 0", UNPROTECTED, ""),
+    ('!', "m=audio 4000 RTP/AVP 0|CM1", UNPROTECTED, ""),
+    ('!', "m=audio 4000 RTP/SAVP 0|WEAK1", UNPROTECTED, ""),
+    ('!', "m=audio 4000 RTP/SAVP 0|GCM1", "1 AEAD_AES_128_GCM", "audio 7000 RTP/SAVP 0"),
+    ('!', "m=audio 4000 RTP/SAVP 3|GCM1", "no common codec", ""),
+    ('!', "m=audio 4000 UDP/TLS/RTP/SAVP 0|GCM1", "no common codec", ""),
+];
+const UNPROTECTED: &str = "no common protection: SRTP by SDES over TLS is required here";
+const UNPROTECTABLE: &str = "protection is demanded that is not to be had here";
+
+#[test]
+fn protection_is_agreed_as_the_table_says() {
+    let (media, keys) = (prefixes(), keys(1));
+    for (policy, offer, agreed, lines) in PROTECTED {
+        let local = Local { srtp: srtp(*policy, &keys), ..local(&media) };
+        let answered = sdp::answer(&body(&format!("c=IN IP4 192.0.2.9|{}", keyed(offer))), &local);
+        let (told, ours) = match &answered {
+            Ok(answer) => (protection(answer), m_lines(answer)),
+            Err(error) => (error.to_string(), String::new()),
+        };
+        assert_eq!(told, *agreed, "{policy} {offer}");
+        assert_eq!(ours, *lines, "{policy} {offer}");
+    }
+}
+
+#[test]
+fn two_of_us_agree_on_keys_and_each_opens_what_the_other_seals() {
+    let media = prefixes();
+    let (our_keys, their_keys) = (keys(1), keys(2));
+    for (ours, theirs, protected) in [
+        ('!', '!', true),
+        ('?', '!', true),
+        ('!', '?', false),
+        ('?', '?', true),
+        ('-', '?', false),
+        ('?', '-', false),
+    ] {
+        let one = Local { srtp: srtp(ours, &our_keys), ..local(&media) };
+        let address = "192.0.2.9:9000".parse().unwrap();
+        let other = Local { address, srtp: srtp(theirs, &their_keys), ..local(&media) };
+        let Ok(agreed) = sdp::answer(&sdp::offer(&other), &one) else {
+            assert!(!protected && ours == '!');
+            continue;
+        };
+        let flow = sdp::accept(&agreed.body, &other).unwrap();
+        match (agreed.flow.security, flow.security) {
+            (Some(one), Some(other)) => {
+                assert!(protected);
+                assert_eq!((one.inbound, one.outbound), (other.outbound, other.inbound));
+            }
+            (None, None) => assert!(!protected, "{ours}{theirs}"),
+            _ => panic!("only one of {ours}{theirs} is protected"),
+        }
+    }
+}
+
+#[test]
+fn an_answer_without_keys_or_with_a_tag_of_nobody_is_not_taken_where_they_are_demanded() {
+    let (media, keys) = (prefixes(), keys(1));
+    let accept = |policy, answer: &str| {
+        let local = Local { srtp: srtp(policy, &keys), ..local(&media) };
+        let answer = body(&format!("c=IN IP4 192.0.2.9|{}", keyed(answer)));
+        sdp::accept(&answer, &local).map(|flow| flow.security.is_some())
+    };
+    assert_eq!(accept('!', "m=audio 4000 RTP/AVP 0"), Err(SdpError::Unprotected));
+    assert_eq!(accept('!', "m=audio 4000 RTP/SAVP 0"), Err(SdpError::Unprotected));
+    assert_eq!(accept('!', "m=audio 4000 RTP/SAVP 0|CM2"), Ok(true));
+    assert_eq!(accept('!', "m=audio 4000 RTP/SAVP 0|CM1"), Err(SdpError::Unprotectable));
+    assert_eq!(accept('?', "m=audio 4000 RTP/AVP 0|GCM1"), Ok(true));
+    assert_eq!(accept('?', "m=audio 4000 RTP/AVP 0"), Ok(false));
+}
+
+/// Writes keys where a row names them.
+fn keyed(row: &str) -> String {
+    let long = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd";
+    let short = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGw==";
+    let word = |word: &str| {
+        let (name, tag) = word.split_at(word.len() - 1);
+        match name {
+            "CM" => format!("a=crypto:{tag} AES_CM_128_HMAC_SHA1_80 inline:{long}"),
+            "GCM" => format!("a=crypto:{tag} AEAD_AES_128_GCM inline:{short}"),
+            "WEAK" => format!("a=crypto:{tag} AES_CM_128_HMAC_SHA1_32 inline:{long}"),
+            _ => word.to_owned(),
+        }
+    };
+    row.split('|').map(word).collect::<Vec<_>>().join("|")
+}
+
+fn keys(seed: u8) -> OwnKeys {
+    OwnKeys::new([[seed; Keying::BYTES], [seed + 100; Keying::BYTES]])
+}
+
+fn srtp(policy: char, keys: &OwnKeys) -> Srtp<'_> {
+    match policy {
+        '-' => Srtp::Off,
+        '?' => Srtp::Optional(keys),
+        _ => Srtp::Mandatory(keys),
+    }
+}
+
+/// Tells the key of our answer, which must be the one that the leg seals with.
+fn protection(answer: &Agreed) -> String {
+    let text = std::str::from_utf8(&answer.body).unwrap();
+    let mut lines = text.lines().filter_map(|line| line.strip_prefix("a=crypto:"));
+    let (line, more) = (lines.next(), lines.next());
+    assert_eq!((line.is_some(), more), (answer.flow.security.is_some(), None));
+    line.map_or("plain".to_owned(), |line| line.split_once(" inline:").unwrap().0.to_owned())
+}
+
 #[test]
 fn two_of_us_agree() {
     let media = prefixes();
@@ -311,8 +457,15 @@ fn two_of_us_agree() {
 fn ipv6_is_spoken_where_we_have_such_an_address() {
     let media: Vec<IpPrefix> = vec!["2001:db8::/32".parse().unwrap(), "fe80::/10".parse().unwrap()];
     let address = "[2001:db8::1]:7000".parse().unwrap();
-    let six =
-        Local { address, session: 1, version: 1, media: &media, events: true, loopback: false };
+    let six = Local {
+        address,
+        session: 1,
+        version: 1,
+        media: &media,
+        events: true,
+        loopback: false,
+        srtp: Srtp::Off,
+    };
     let agreed = sdp::answer(&body("c=IN IP6 2001:db8::9|m=audio 4000 RTP/AVP 0"), &six).unwrap();
     assert_eq!(tell(&agreed.flow), "PCMU 20 [2001:db8::9]:4000 rtcp 4001 sendrecv");
     let text = std::str::from_utf8(&agreed.body).unwrap();
@@ -330,8 +483,15 @@ fn ipv6_is_spoken_where_we_have_such_an_address() {
 fn loopback_is_taken_where_the_switch_and_the_prefixes_allow_it_but_never_our_own_port() {
     let media: Vec<IpPrefix> = vec!["127.0.0.0/8".parse().unwrap()];
     let address = "127.0.0.1:7000".parse().unwrap();
-    let local =
-        Local { address, session: 1, version: 1, media: &media, events: true, loopback: true };
+    let local = Local {
+        address,
+        session: 1,
+        version: 1,
+        media: &media,
+        events: true,
+        loopback: true,
+        srtp: Srtp::Off,
+    };
     let answer = |port: u16| {
         let offer = body(&format!("c=IN IP4 127.0.0.1|m=audio {port} RTP/AVP 0"));
         sdp::answer(&offer, &local).map(|agreed| agreed.flow.remote.port())
@@ -411,7 +571,15 @@ fn prefixes() -> Vec<IpPrefix> {
 
 fn local(media: &[IpPrefix]) -> Local<'_> {
     let address = "192.0.2.1:7000".parse().unwrap();
-    Local { address, session: 42, version: 3, media, events: true, loopback: false }
+    Local {
+        address,
+        session: 42,
+        version: 3,
+        media,
+        events: true,
+        loopback: false,
+        srtp: Srtp::Off,
+    }
 }
 
 fn body(row: &str) -> Vec<u8> {

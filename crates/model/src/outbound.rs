@@ -65,6 +65,18 @@ pub enum Reliability {
     Required,
 }
 
+/// Whether a trunk's media is protected by SRTP, keyed by SDES. Keys are told only over TLS.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Protection {
+    /// Never.
+    #[default]
+    Off,
+    /// Where the signalling is protected and the peer can.
+    Optional,
+    /// Always; whoever cannot is refused.
+    Mandatory,
+}
+
 /// Calls and requests of ours by a trunk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outbound {

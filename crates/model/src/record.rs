@@ -6,7 +6,7 @@ use crate::dial_out::{DialOutRules, MeetingDialOut};
 use crate::policy::{Decision, Group, OrganizationOutbound, UserOutbound};
 use crate::{
     AccountId, CallId, Currency, Did, E164, IpPrefix, MeetingId, Money, NumberId, OrganizationId,
-    Outbound, Pin, Rate, RateVersion, TrunkId, UnixTime, UserId,
+    Outbound, Pin, Protection, Rate, RateVersion, TrunkId, UnixTime, UserId,
 };
 
 /// Everything that is provisioned: handed whole to `bridge`, replaced whole when it changes. Money
@@ -213,6 +213,8 @@ pub struct Trunk {
     pub refusal_codes: Vec<(String, u16)>,
     /// By which way its callers' keys come.
     pub dtmf: DtmfMode,
+    /// Whether its media is protected.
+    pub srtp: Protection,
     /// How calls of ours leave by it; `None` is dial-in only.
     pub outbound: Option<Outbound>,
 }

@@ -221,6 +221,7 @@ fn trunk() -> Trunk {
             redirect_hosts: vec![],
             routing: model::Routing::default(),
         }),
+        srtp: model::Protection::Off,
     }
 }
 

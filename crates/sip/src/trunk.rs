@@ -151,6 +151,7 @@ pub(crate) mod tests {
             loopback_media: false,
             refusal_codes: vec![],
             dtmf: DtmfMode::Auto,
+            srtp: model::Protection::Off,
             outbound: None,
         }
     }

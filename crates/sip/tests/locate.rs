@@ -272,6 +272,7 @@ fn trunk(port: Option<u16>, transport: Option<Transport>) -> Trunk {
         loopback_media: false,
         refusal_codes: vec![],
         dtmf: model::record::DtmfMode::Auto,
+        srtp: model::Protection::Off,
         outbound: Some(Outbound {
             host: "carrier.example".to_owned(),
             port,

@@ -295,6 +295,7 @@ fn trunk() -> Trunk {
         loopback_media: false,
         refusal_codes: vec![],
         dtmf: DtmfMode::Auto,
+        srtp: model::Protection::Off,
         outbound: None,
     }
 }

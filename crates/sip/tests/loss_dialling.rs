@@ -273,6 +273,7 @@ fn trunk() -> Trunk {
         loopback_media: false,
         refusal_codes: vec![],
         dtmf: DtmfMode::Auto,
+        srtp: model::Protection::Off,
         outbound: Some(Outbound {
             host: "192.0.2.1".to_owned(),
             port: None,

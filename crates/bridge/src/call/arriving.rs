@@ -90,7 +90,8 @@ fn prepare(
     let port = turn.ports.take(turn.now.mono).ok_or(Refusal::NodeFull)?;
     file.port = Some(port);
     let session = u64::from(turn.draw());
-    Prepared::new(offer, port, &file.trunk, session)
+    file.key(turn);
+    Prepared::new(offer, port, file, session)
 }
 
 /// The number is bound to a meeting: the payer is certain.

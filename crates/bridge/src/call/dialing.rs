@@ -2,11 +2,12 @@
 //! ring. Nothing that comes before the answer is heard by anybody, or costs anything.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use media::Silence;
-use model::Instant;
+use model::{Instant, Transport};
 
 use crate::call::confirming::Confirming;
 use crate::call::file::File;
@@ -33,6 +34,8 @@ const NO_ROUTE: (u16, u8) = (503, 3);
 /// A call that may be ringing.
 #[derive(Debug)]
 pub(crate) struct Dialing {
+    /// Names our offers; each trunk gets one of its own, since keys are not for everybody.
+    session: u64,
     offer: Prepared,
     /// The trunks to try after this one.
     routes: VecDeque<Route>,
@@ -44,7 +47,7 @@ pub(crate) struct Dialing {
 impl Dialing {
     /// Tries the first trunk.
     pub(crate) fn begin(
-        offer: Prepared,
+        session: u64,
         routes: VecDeque<Route>,
         file: &mut File,
         turn: &mut Turn<'_>,
@@ -53,7 +56,7 @@ impl Dialing {
         let ring = file.outgoing.as_ref().map_or(Duration::ZERO, |outgoing| outgoing.ring);
         let give_up = turn.now.mono + ring;
         let none = Cause::Unreached(Unreached::Failed, NO_ROUTE.0, NO_ROUTE.1);
-        next((offer, routes, give_up), none, file, turn)
+        next((session, routes, give_up), none, file, turn)
     }
 
     pub(crate) fn step(mut self, signal: Signal, file: &mut File, turn: &mut Turn<'_>) -> State {
@@ -147,13 +150,13 @@ impl Dialing {
         if !routing::moves_on(failure, &file.trunk) || file.open {
             return leaving::end(cause, turn.now.mono, Wire::Told, file, turn);
         }
-        next((self.offer, self.routes, self.give_up), cause, file, turn)
+        next((self.session, self.routes, self.give_up), cause, file, turn)
     }
 }
 
 /// Tries the next trunk that takes the call; without one the call ends for the reason given.
 fn next(
-    (offer, mut routes, give_up): (Prepared, VecDeque<Route>, Instant),
+    (session, mut routes, give_up): (u64, VecDeque<Route>, Instant),
     last: Cause,
     file: &mut File,
     turn: &mut Turn<'_>,
@@ -165,6 +168,14 @@ fn next(
             file.because(format!("trunk {} passed over: it {}", route.trunk.name, why.words()));
             continue;
         }
+        file.private = outbound.transport == Some(Transport::Tls);
+        file.trunk = Arc::clone(&route.trunk);
+        file.key(turn);
+        let Some(Ok(offer)) = file.port.map(|port| Prepared::offer(port, file, session)) else {
+            let why = "its media must be protected and its signalling is not";
+            file.because(format!("trunk {} passed over: {why}", route.trunk.name));
+            continue;
+        };
         file.because(format!("dialled by trunk {}", route.trunk.name));
         turn.health.began(&route.trunk, turn.now.mono);
         if let Some(outgoing) = &mut file.outgoing {
@@ -172,8 +183,7 @@ fn next(
         }
         turn.sip(sip::Command::Dial(Box::new(dial(&route, &offer, file))));
         file.caller = Some(route.shown);
-        file.trunk = route.trunk;
-        let dialing = Dialing { offer, routes, silence: None, give_up };
+        let dialing = Dialing { session, offer, routes, silence: None, give_up };
         return State::Dialing(Box::new(dialing));
     }
     leaving::end(last, turn.now.mono, Wire::Told, file, turn)

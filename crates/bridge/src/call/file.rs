@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use credits::{OpenLeg, Terms};
+use media::sdp::OwnKeys;
+use model::Protection;
 use model::policy::Decision;
 use model::record::{Capability, Cdr, ServiceNumber, Trunk};
 use model::{CallId, Did, E164, Instant, Money, Now};
@@ -13,6 +15,7 @@ use crate::directory::{Hosted, Price};
 use crate::ending::Cause;
 use crate::outbound::Denied;
 use crate::ports::Port;
+use crate::turn::Turn;
 
 /// Who pays, as far as it is decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +51,10 @@ pub(crate) struct File {
     pub(crate) call: CallId,
     pub(crate) sip_call_id: String,
     pub(crate) trunk: Arc<Trunk>,
+    /// Whether its signalling is encrypted, so that keys may be told.
+    pub(crate) private: bool,
+    /// Our keys, if its media may be protected.
+    pub(crate) keys: Option<Box<OwnKeys>>,
     pub(crate) caller: Option<Did>,
     pub(crate) called: Option<Did>,
     pub(crate) number: Option<Arc<ServiceNumber>>,
@@ -112,6 +119,15 @@ impl File {
             Some(_) => Cause::CalleeHungUp(q850),
             None => Cause::CallerHungUp(q850),
         }
+    }
+
+    /// Draws our keys for the trunk that the call is on, if it wants any and may have them.
+    pub(crate) fn key(&mut self, turn: &mut Turn<'_>) {
+        let wanted = match self.trunk.srtp {
+            Protection::Off => false,
+            Protection::Optional | Protection::Mandatory => self.private,
+        };
+        self.keys = wanted.then(|| Box::new(OwnKeys::new([turn.random(), turn.random()])));
     }
 
     /// Notes why something was decided.

@@ -4,10 +4,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use media::sdp::{self, Agreed, Local, SdpError};
+use media::sdp::{self, Agreed, Local, SdpError, Srtp};
 use media::{Flow, Silence};
-use model::Instant;
-use model::record::Trunk;
+use model::{Instant, Protection};
 
 use crate::call::file::File;
 use crate::call::pulse::{Hope, Pulse};
@@ -46,6 +45,8 @@ pub(crate) struct Line {
     heard: bool,
     /// Whether the peer put us on hold.
     held: bool,
+    /// Whether its media is protected; then it stays so.
+    protected: bool,
     pulse: Pulse,
 }
 
@@ -66,10 +67,10 @@ impl Prepared {
     pub(crate) fn new(
         offer: Option<&Bytes>,
         port: Port,
-        trunk: &Trunk,
+        file: &File,
         session: u64,
     ) -> Result<Self, Refusal> {
-        let local = local(port, trunk, (session, 1));
+        let local = local(port, file, (session, 1), false)?;
         match offer {
             None => Ok(Self { session, body: sdp::offer(&local), flow: None }),
             Some(offer) => {
@@ -80,9 +81,12 @@ impl Prepared {
     }
 
     /// Makes our offer for a call that we place.
-    pub(crate) fn offer(port: Port, trunk: &Trunk, session: u64) -> Self {
-        let body = sdp::offer(&local(port, trunk, (session, 1)));
-        Self { session, body, flow: None }
+    ///
+    /// # Errors
+    /// [`Refusal::MediaUnacceptable`] if keys would be told in the clear.
+    pub(crate) fn offer(port: Port, file: &File, session: u64) -> Result<Self, Refusal> {
+        let body = sdp::offer(&local(port, file, (session, 1), false)?);
+        Ok(Self { session, body, flow: None })
     }
 
     /// Returns our SDP.
@@ -123,6 +127,7 @@ impl Prepared {
             acknowledged: true,
             heard: false,
             held: false,
+            protected: false,
             pulse: Pulse::start(turn.now.mono),
         };
         if let Some(silence) = silence {
@@ -134,7 +139,8 @@ impl Prepared {
 
     fn reads(&self, answer: &Bytes, file: &File) -> Result<Flow, Refusal> {
         let port = file.port.ok_or(Refusal::MediaUnacceptable)?;
-        sdp::accept(answer, &local(port, &file.trunk, (self.session, 1))).map_err(refused)
+        let local = local(port, file, (self.session, 1), false)?;
+        sdp::accept(answer, &local).map_err(refused)
     }
 
     /// Answers the call: 200 OK leaves, and a packet every ptime from the next tick on.
@@ -150,6 +156,7 @@ impl Prepared {
             acknowledged: false,
             heard: false,
             held: false,
+            protected: false,
             pulse: Pulse::start(now.mono),
         };
         if let Some(flow) = self.flow {
@@ -187,7 +194,7 @@ impl Line {
         }
         let answer = answer.ok_or(Refusal::MalformedSdp)?;
         let port = file.port.ok_or(Refusal::MediaUnacceptable)?;
-        let local = local(port, &file.trunk, (self.session, self.version));
+        let local = local(port, file, (self.session, self.version), self.protected)?;
         let flow = sdp::accept(answer, &local).map_err(refused)?;
         let was_open = file.open;
         self.agree(flow, file, turn);
@@ -202,7 +209,10 @@ impl Line {
         let Some(port) = file.port else {
             return turn.sip(sip::Command::RejectOffer { call, status: 488 });
         };
-        let local = local(port, &file.trunk, (self.session, self.version + 1));
+        let versions = (self.session, self.version + 1);
+        let Ok(local) = local(port, file, versions, self.protected) else {
+            return turn.sip(sip::Command::RejectOffer { call, status: 488 });
+        };
         let Some(offer) = offer else {
             self.version += 1;
             self.exchange = Exchange::Ours;
@@ -271,6 +281,7 @@ impl Line {
     fn agree(&mut self, flow: Flow, file: &mut File, turn: &mut Turn<'_>) {
         self.exchange = Exchange::Done;
         self.held = flow.held;
+        self.protected |= flow.security.is_some();
         agree(flow, file, turn);
     }
 }
@@ -291,17 +302,36 @@ fn agree(flow: Flow, file: &mut File, turn: &mut Turn<'_>) {
 const fn refused(error: SdpError) -> Refusal {
     match error {
         SdpError::Malformed { .. } => Refusal::MalformedSdp,
-        SdpError::NoCommonCodec | SdpError::ForbiddenAddress => Refusal::MediaUnacceptable,
+        SdpError::NoCommonCodec
+        | SdpError::ForbiddenAddress
+        | SdpError::Unprotected
+        | SdpError::Unprotectable => Refusal::MediaUnacceptable,
     }
 }
 
-fn local(port: Port, trunk: &Trunk, (session, version): (u64, u64)) -> Local<'_> {
-    Local {
+/// Says what we bring to an agreement. A leg that is protected is not talked down.
+///
+/// # Errors
+/// [`Refusal::MediaUnacceptable`] if protection is demanded and the signalling is not encrypted.
+fn local<'a>(
+    port: Port,
+    file: &'a File,
+    (session, version): (u64, u64),
+    protected: bool,
+) -> Result<Local<'a>, Refusal> {
+    let srtp = match (file.trunk.srtp, file.keys.as_deref()) {
+        (Protection::Off, _) | (Protection::Optional, None) => Srtp::Off,
+        (Protection::Optional, Some(keys)) if !protected => Srtp::Optional(keys),
+        (Protection::Optional | Protection::Mandatory, Some(keys)) => Srtp::Mandatory(keys),
+        (Protection::Mandatory, None) => return Err(Refusal::MediaUnacceptable),
+    };
+    Ok(Local {
         address: port.address,
         session,
         version,
-        media: &trunk.media,
-        events: trunk.dtmf.agrees_on_events(),
-        loopback: trunk.loopback_media,
-    }
+        media: &file.trunk.media,
+        events: file.trunk.dtmf.agrees_on_events(),
+        loopback: file.trunk.loopback_media,
+        srtp,
+    })
 }

@@ -8,7 +8,6 @@ use model::Instant;
 use crate::call::dialing::Dialing;
 use crate::call::file::{File, Payer};
 use crate::call::leaving::{self, Wire};
-use crate::call::line::Prepared;
 use crate::call::ringing::{funded, place};
 use crate::call::{Signal, State, Withdrawal};
 use crate::desk::Errand;
@@ -21,7 +20,8 @@ use crate::turn::Turn;
 /// A call whose payer is asked. Nobody rings yet.
 #[derive(Debug)]
 pub(crate) struct Reserving {
-    offer: Prepared,
+    /// Names our offers.
+    session: u64,
     terms: Terms,
     /// The trunks to try, in order.
     routes: VecDeque<Route>,
@@ -40,11 +40,11 @@ impl Reserving {
             return leaving::refuse(Refusal::NodeFull, file, turn);
         };
         file.port = Some(port);
-        let offer = Prepared::offer(port, &file.trunk, u64::from(turn.draw()));
+        let session = u64::from(turn.draw());
         let give_up = turn.now.mono + turn.settings.ring_limit;
         let command = place(file, &terms, 0, turn);
         turn.ask((file.call, Errand::Place), command, Some(give_up));
-        State::Reserving(Box::new(Self { offer, terms, routes, give_up }))
+        State::Reserving(Box::new(Self { session, terms, routes, give_up }))
     }
 
     pub(crate) fn step(self, signal: Signal, file: &mut File, turn: &mut Turn<'_>) -> State {
@@ -92,7 +92,7 @@ impl Reserving {
             Ok(funded_secs) => {
                 file.payer = Payer::Credits(self.terms);
                 file.funded_secs = funded_secs;
-                Dialing::begin(self.offer, self.routes, file, turn)
+                Dialing::begin(self.session, self.routes, file, turn)
             }
         }
     }

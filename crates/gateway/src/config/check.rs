@@ -80,7 +80,8 @@ impl Checker<'_> {
         let listeners = listener::listeners(self, &written.listener);
         let trunk_tls = self.trunk_tls(&written.trunk);
         let name_servers = self.name_servers(&written.dns.servers);
-        let names: Vec<_> = written.listener.into_iter().map(|listener| listener.name).collect();
+        let named = |listener: file::Listener| (listener.name, listener.transport == "tls");
+        let names: Vec<_> = written.listener.into_iter().map(named).collect();
         let media = self.media(written.media);
         let trunks = trunk::trunks(self, written.trunk, &names);
         let charging = self.charging(&written.charging);
@@ -434,6 +435,16 @@ called_from = "diversion"
         for mode in ["auto", "event", "tone", "info"] {
             assert!(config(Path::new("t.toml"), &format!("{GOOD}dtmf = {mode:?}\n")).is_ok());
         }
+    }
+
+    #[test]
+    fn keys_are_not_told_in_clear() {
+        let told = errors(&format!("{GOOD}srtp = \"mandatory\"\n"));
+        assert!(told.starts_with("t.toml:15: trunk[0].srtp: mandatory wants the trunk"), "{told}");
+        let told = errors(&format!("{GOOD}srtp = \"yes\"\n"));
+        assert_eq!(told, "t.toml:15: trunk[0].srtp: off, optional and mandatory are allowed");
+        let config = config(Path::new("t.toml"), &format!("{GOOD}srtp = \"optional\"\n"));
+        assert_eq!(config.unwrap().trunks[0].srtp, model::Protection::Optional);
     }
 
     #[test]

@@ -151,7 +151,13 @@ pub(super) struct Trunk {
     pub(super) refusal_codes: BTreeMap<String, u16>,
     #[serde(default = "auto")]
     pub(super) dtmf: String,
+    #[serde(default = "off")]
+    pub(super) srtp: String,
     pub(super) outbound: Option<Outbound>,
+}
+
+fn off() -> String {
+    "off".to_owned()
 }
 
 #[derive(Debug, Deserialize)]

@@ -2,7 +2,7 @@
 
 use bridge::Refusal;
 use model::record::{CalledFrom, DtmfMode, NumberingPlan, Trunk};
-use model::{IpPrefix, TrunkId};
+use model::{IpPrefix, Outbound, Protection, Transport, TrunkId};
 
 use super::check::Checker;
 use super::{file, outbound};
@@ -24,11 +24,21 @@ const DTMF: [(&str, DtmfMode); 4] = [
     ("info", DtmfMode::Info),
 ];
 
+/// The words of `srtp`.
+const PROTECTIONS: [(&str, Protection); 3] = [
+    ("off", Protection::Off),
+    ("optional", Protection::Optional),
+    ("mandatory", Protection::Mandatory),
+];
+
+/// A listener's name, and whether it speaks TLS.
+pub(super) type Named = (Option<String>, bool);
+
 /// Checks every trunk. `None` only if an error was noted.
 pub(super) fn trunks(
     checker: &mut Checker<'_>,
     written: Vec<file::Trunk>,
-    listeners: &[Option<String>],
+    listeners: &[Named],
 ) -> Option<Vec<Trunk>> {
     let mut trunks: Vec<Trunk> = Vec::new();
     let count = written.len();
@@ -47,7 +57,7 @@ fn trunk(
     checker: &mut Checker<'_>,
     key: &str,
     written: file::Trunk,
-    listeners: &[Option<String>],
+    listeners: &[Named],
 ) -> Option<Trunk> {
     let fits = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if written.name.is_empty() || written.name.len() > 64 || !written.name.chars().all(fits) {
@@ -91,6 +101,8 @@ fn trunk(
         Some(out) => Some(outbound::outbound(checker, &format!("{key}.outbound"), out, &plan)?),
         None => None,
     };
+    let private = listener.and_then(|at| listeners.get(usize::from(at))).map(|(_, tls)| *tls);
+    let srtp = protection(checker, key, &written.srtp, (private, outbound.as_ref()))?;
     Some(Trunk {
         id: TrunkId::from_name(&written.name),
         name: written.name,
@@ -107,8 +119,30 @@ fn trunk(
         loopback_media: written.loopback_media,
         refusal_codes: written.refusal_codes.into_iter().collect(),
         dtmf: dtmf?,
+        srtp,
         outbound,
     })
+}
+
+/// Checks that keys are told only where they are not overheard (reliability.md S21).
+fn protection(
+    checker: &mut Checker<'_>,
+    key: &str,
+    name: &str,
+    (private, outbound): (Option<bool>, Option<&Outbound>),
+) -> Option<Protection> {
+    let place = format!("{key}.srtp");
+    let Some((_, protection)) = PROTECTIONS.iter().find(|(known, _)| *known == name) else {
+        checker.bad(&place, "off, optional and mandatory are allowed");
+        return None;
+    };
+    let told_in_clear = outbound.is_some_and(|out| out.transport != Some(Transport::Tls));
+    if *protection == Protection::Mandatory && (private != Some(true) || told_in_clear) {
+        let problem = "mandatory wants the trunk on a listener with transport = \"tls\", and \
+                       outbound.transport = \"tls\": keys are told over TLS only";
+        checker.bad(&place, problem);
+    }
+    Some(*protection)
 }
 
 fn refusal_code(checker: &mut Checker<'_>, key: &str, label: &str, code: u16) {
@@ -136,15 +170,10 @@ fn prefixes(checker: &mut Checker<'_>, key: &str, written: &[String]) -> Option<
     (all.len() == written.len()).then_some(all)
 }
 
-fn listener(
-    checker: &mut Checker<'_>,
-    key: &str,
-    name: &str,
-    listeners: &[Option<String>],
-) -> Option<u8> {
-    let at = listeners.iter().position(|listener| listener.as_deref() == Some(name));
+fn listener(checker: &mut Checker<'_>, key: &str, name: &str, listeners: &[Named]) -> Option<u8> {
+    let at = listeners.iter().position(|(listener, _)| listener.as_deref() == Some(name));
     if at.is_none() {
-        let known: Vec<&str> = listeners.iter().flatten().map(String::as_str).collect();
+        let known: Vec<&str> = listeners.iter().filter_map(|(name, _)| name.as_deref()).collect();
         let problem = format!("a listener's name is allowed, one of {known:?}");
         checker.bad(&format!("{key}.listener"), problem);
     }

@@ -4,26 +4,71 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::parse::{Address, Line};
-use super::{Local, SdpError};
+use super::{Local, SdpError, Srtp};
 use crate::command::{Direction, Flow};
+use crate::srtp::Security;
 
 /// Lowest port that media may be sent to (reliability.md S33).
 const LOWEST_PORT: u16 = 1024;
 /// Length of packets where the peer asks for none, or for one that we do not make, milliseconds.
 const PTIME: u32 = 20;
 
-/// Returns the index of the first line that we can take.
-pub(super) fn choose(lines: &[Line]) -> Option<usize> {
-    lines.iter().position(takes)
+/// Returns the index of the line that we take: the first that is protected, else the first.
+///
+/// # Errors
+/// [`SdpError::NoCommonCodec`], or that no line has the protection that is wanted.
+pub(super) fn choose(lines: &[Line], srtp: Srtp<'_>) -> Result<usize, SdpError> {
+    let takes = |line: &&(usize, &Line)| protects(line.1, srtp).is_ok();
+    let lines: Vec<_> = lines.iter().enumerate().filter(|(_, line)| speaks(line)).collect();
+    let first = lines.first().ok_or(SdpError::NoCommonCodec)?;
+    let protected = lines.iter().find(|line| takes(line) && secures(line.1, srtp));
+    if let Some((index, _)) = protected.or_else(|| lines.iter().find(takes)) {
+        return Ok(*index);
+    }
+    protects(first.1, srtp).map(|()| first.0)
 }
 
-/// Whether a line is plain audio in a codec of ours, and not given up.
-pub(super) fn takes(line: &Line) -> bool {
+/// Whether a line is audio in a codec of ours, and not given up.
+pub(super) fn speaks(line: &Line) -> bool {
     line.media.eq_ignore_ascii_case("audio")
-        && line.transport.eq_ignore_ascii_case("RTP/AVP")
+        && (is_plain(line) || is_protected(line))
         && line.port != 0
         && line.ports == 1
         && !line.codecs.is_empty()
+}
+
+/// Whether a line has the protection that is wanted.
+///
+/// # Errors
+/// [`SdpError::Unprotected`], [`SdpError::Unprotectable`].
+pub(super) fn protects(line: &Line, srtp: Srtp<'_>) -> Result<(), SdpError> {
+    let keyed = !line.cryptos.is_empty();
+    match srtp {
+        Srtp::Off if is_protected(line) => Err(SdpError::Unprotectable),
+        Srtp::Optional(_) if is_protected(line) && !keyed => Err(SdpError::Unprotectable),
+        Srtp::Mandatory(_) if is_plain(line) || !keyed => Err(SdpError::Unprotected),
+        Srtp::Off | Srtp::Optional(_) | Srtp::Mandatory(_) => Ok(()),
+    }
+}
+
+/// Whether media of a line would be protected.
+fn secures(line: &Line, srtp: Srtp<'_>) -> bool {
+    srtp.keys().is_some() && !line.cryptos.is_empty()
+}
+
+fn is_plain(line: &Line) -> bool {
+    line.transport.eq_ignore_ascii_case("RTP/AVP")
+}
+
+fn is_protected(line: &Line) -> bool {
+    line.transport.eq_ignore_ascii_case("RTP/SAVP")
+}
+
+/// Returns both keys: the first of theirs that we can use, and ours of the same suite.
+fn security(line: &Line, srtp: Srtp<'_>) -> Option<Security> {
+    let (keys, crypto) = (srtp.keys()?, line.cryptos.first()?);
+    let outbound = keys.of(crypto.keying.suite()).clone();
+    Some(Security { inbound: crypto.keying.clone(), outbound })
 }
 
 /// Returns what a leg does under the peer's line.
@@ -53,6 +98,7 @@ pub(super) fn flow(line: &Line, local: &Local<'_>) -> Result<Flow, SdpError> {
         direction: direction(line.direction, nowhere),
         held: nowhere || matches!(line.direction, Direction::SendOnly | Direction::Inactive),
         sources: local.media.to_vec(),
+        security: security(line, local.srtp),
     })
 }
 

@@ -8,7 +8,10 @@ use sdp_types::{Attribute, Connection, Media, NetType, ParserError, Session};
 
 use super::SdpError;
 use crate::command::{Codec, Direction};
+use crate::srtp::Crypto;
 
+/// Most keys that are read of one line.
+const CRYPTOS: usize = 16;
 /// Longest media name, transport or format that a declined line repeats, bytes.
 const TOKEN: usize = 64;
 
@@ -52,6 +55,8 @@ pub(super) struct Line {
     pub(super) maxptime: Option<u32>,
     /// `a=rtcp` (RFC 3605): a port, and an address if it is another one.
     pub(super) rtcp: Option<(u16, Option<Address>)>,
+    /// Keys that we can use, in their order of preference.
+    pub(super) cryptos: Vec<Crypto>,
 }
 
 /// A connection address.
@@ -183,6 +188,7 @@ fn line(media: &Media, session: &Session, offset: usize) -> Result<Line, SdpErro
         ptime: said.ptime,
         maxptime: said.maxptime,
         rtcp: said.rtcp,
+        cryptos: cryptos(&media.attributes),
     };
     let maps = maps(&media.attributes);
     for format in formats {
@@ -191,6 +197,12 @@ fn line(media: &Media, session: &Session, offset: usize) -> Result<Line, SdpErro
         line.take(payload, maps.get(usize::from(payload)).copied().flatten());
     }
     Ok(line)
+}
+
+/// Reads the keys of one line. Those of the whole session would not be standard (RFC 4568 §4).
+fn cryptos(attributes: &[Attribute]) -> Vec<Crypto> {
+    let keys = attributes.iter().filter(|attribute| attribute.attribute == "crypto");
+    keys.filter_map(|key| Crypto::read(key.value.as_deref()?)).take(CRYPTOS).collect()
 }
 
 impl Line {

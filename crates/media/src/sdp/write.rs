@@ -3,22 +3,16 @@
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
-use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::Local;
 use super::parse::{Description, Line};
-use crate::command::{Codec, Direction};
+use super::{Local, Srtp};
+use crate::command::{Codec, Direction, Flow};
+use crate::srtp::{Crypto, Keying, Suite};
 
 /// Writes the answer that takes one line of the offer and declines the others.
-pub(super) fn answer(
-    offer: &Description,
-    chosen: usize,
-    ptime: Duration,
-    direction: Direction,
-    local: &Local<'_>,
-) -> Bytes {
+pub(super) fn answer(offer: &Description, chosen: usize, flow: &Flow, local: &Local<'_>) -> Bytes {
     let mut text = session(offer.time, local);
     for (index, line) in offer.lines.iter().enumerate() {
         if index == chosen {
@@ -27,9 +21,12 @@ pub(super) fn answer(
                 digits: line.digits.filter(|_| local.events),
                 comfort_noise: line.comfort_noise,
             };
-            audio.write(&mut text, local.address.port());
-            put(&mut text, format_args!("a=ptime:{}", ptime.as_millis()));
-            put(&mut text, format_args!("a={}", name(direction)));
+            audio.write(&mut text, &line.transport, local.address.port());
+            if let (Some(security), Some(theirs)) = (&flow.security, line.cryptos.first()) {
+                key(&mut text, theirs.tag, &security.outbound);
+            }
+            put(&mut text, format_args!("a=ptime:{}", flow.ptime.as_millis()));
+            put(&mut text, format_args!("a={}", name(flow.direction)));
         } else {
             decline(&mut text, line);
         }
@@ -46,7 +43,16 @@ pub(super) fn offer(local: &Local<'_>) -> Bytes {
         digits: local.events.then_some(Local::DIGITS),
         comfort_noise: false,
     };
-    audio.write(&mut text, local.address.port());
+    let transport = match local.srtp {
+        Srtp::Off | Srtp::Optional(_) => "RTP/AVP",
+        Srtp::Mandatory(_) => "RTP/SAVP",
+    };
+    audio.write(&mut text, transport, local.address.port());
+    if let Some(keys) = local.srtp.keys() {
+        for suite in Suite::ALL {
+            key(&mut text, tag(suite), keys.of(suite));
+        }
+    }
     put(&mut text, format_args!("a=ptime:20"));
     put(&mut text, format_args!("a=maxptime:60"));
     put(&mut text, format_args!("a={}", name(Direction::SendRecv)));
@@ -62,12 +68,12 @@ struct Audio<'a> {
 
 impl Audio<'_> {
     /// Writes the m-line and what its numbers mean.
-    fn write(&self, text: &mut String, port: u16) {
+    fn write(&self, text: &mut String, transport: &str, port: u16) {
         let mut formats: Vec<(u8, &str)> = self.codecs.iter().map(|&codec| format(codec)).collect();
         formats.extend(self.digits.map(|payload| (payload, "telephone-event/8000")));
         formats.extend(self.comfort_noise.then_some((13, "CN/8000")));
         let numbers: String = formats.iter().map(|(payload, _)| format!(" {payload}")).collect();
-        put(text, format_args!("m=audio {port} RTP/AVP{numbers}"));
+        put(text, format_args!("m=audio {port} {transport}{numbers}"));
         for (payload, map) in formats {
             put(text, format_args!("a=rtpmap:{payload} {map}"));
         }
@@ -75,6 +81,19 @@ impl Audio<'_> {
             put(text, format_args!("a=fmtp:{payload} 0-15"));
         }
     }
+}
+
+/// The tag of a key in our own offers.
+pub(super) const fn tag(suite: Suite) -> u32 {
+    match suite {
+        Suite::AeadAes128Gcm => 1,
+        Suite::AesCm128HmacSha1Tag80 => 2,
+    }
+}
+
+fn key(text: &mut String, tag: u32, keying: &Keying) {
+    let crypto = Crypto { tag, keying: keying.clone() };
+    put(text, format_args!("a=crypto:{}", crypto.write()));
 }
 
 /// Writes everything before the first m-line.

@@ -10,4 +10,5 @@ mod life;
 mod mix;
 mod moving;
 mod prompts;
+mod protected;
 mod studio;

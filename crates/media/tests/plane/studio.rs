@@ -371,6 +371,7 @@ pub(crate) fn flow(place: usize) -> Flow {
         direction: Direction::SendRecv,
         held: false,
         sources: vec!["192.0.2.0/24".parse().expect("an address")],
+        security: None,
     }
 }
 

@@ -391,6 +391,7 @@ fn trunk(name: &str, prefix: &str) -> Trunk {
         loopback_media: false,
         refusal_codes: vec![],
         dtmf: DtmfMode::Auto,
+        srtp: model::Protection::Off,
         outbound: None,
     }
 }
