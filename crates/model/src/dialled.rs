@@ -183,7 +183,7 @@ fn international_digits(whole: &str) -> Result<E164, Misdial> {
         return checked(whole);
     };
     let national = whole.get(plan.code.len()..).unwrap_or_default();
-    if national.starts_with('0') && plan.national.starts_with('0') {
+    if national.starts_with('0') && !plan.keeps_zero {
         return Err(Misdial::PrefixAfterCode);
     }
     if plan.country.code() == "MX" && national.len() == 11 && national.starts_with('1') {

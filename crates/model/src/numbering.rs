@@ -71,9 +71,10 @@ pub struct Plan {
     /// What is dialled before a foreign number, the usual one first; `x` is any digit of a
     /// carrier's choice.
     pub international: Vec<&'static str>,
-    /// What is dialled before a national number; empty where there is none (Italy keeps its
-    /// leading 0 as part of the number).
+    /// What is dialled before a national number; empty where there is none.
     pub national: &'static str,
+    /// Whether numbers may begin with a 0 that is always dialled (Italy).
+    pub keeps_zero: bool,
     /// Lengths of a national number without prefixes: bit n for n digits.
     lengths: u32,
     /// The same, of those that are also dialled without the national prefix.
@@ -188,6 +189,7 @@ fn plan_of(line: &'static str) -> Option<Plan> {
     let (country, code, international) = (next()?.parse().ok()?, next()?, next()?);
     let (national, lengths, bare) = (next()?, next()?, next()?);
     let (zone, emergency, name) = (next()?, next()?, next()?);
+    let (national, keeps_zero) = if national == "-0" { ("", true) } else { (national, false) };
     let lengths = bits(lengths)?;
     Some(Plan {
         country,
@@ -195,6 +197,7 @@ fn plan_of(line: &'static str) -> Option<Plan> {
         code,
         international: international.split(',').filter(|prefix| !prefix.is_empty()).collect(),
         national,
+        keeps_zero,
         lengths,
         bare: if national.is_empty() { lengths } else { bits(bare)? },
         zone_a: zone == "A",

@@ -24,12 +24,17 @@ pub(super) fn whole(plan: &Plan, digits: &str) -> Result<Digits, Misdial> {
     }
     let stripped = digits.strip_prefix(plan.national).filter(|_| !plan.national.is_empty());
     let national = match stripped {
-        Some(rest) if plan.has_length(rest.len()) => rest,
-        Some(_) | None if plan.is_bare(digits.len()) => digits,
+        Some(rest) if plan.has_length(rest.len()) && fits_zero(plan, rest) => rest,
+        Some(_) | None if plan.is_bare(digits.len()) && fits_zero(plan, digits) => digits,
         Some(rest) => return Err(misfit(plan, rest)),
         None => return Err(bare_misfit(plan, digits)),
     };
     Digits::of(&[plan.code, national])
+}
+
+/// Numbers begin with a 0 in few countries; elsewhere it is a prefix of another one.
+fn fits_zero(plan: &Plan, national: &str) -> bool {
+    plan.keeps_zero || !national.starts_with('0')
 }
 
 /// A national number of the wrong length.
@@ -41,7 +46,7 @@ fn misfit(plan: &Plan, national: &str) -> Misdial {
 fn bare_misfit(plan: &Plan, digits: &str) -> Misdial {
     if digits.len() <= SHORT_DIGITS {
         Misdial::ShortCode
-    } else if plan.national.is_empty() {
+    } else if plan.national.is_empty() && fits_zero(plan, digits) {
         misfit(plan, digits)
     } else {
         Misdial::NoPrefix
