@@ -9,8 +9,10 @@ use std::fmt;
 
 use model::numbering::{self, Class, Place};
 use model::policy::{Decision, DestinationRule, MeetingReach, OrganizationOutbound, OwnReach};
+use model::record::{Organization, User};
 use model::{Country, E164, Misdial, OutboundPolicy};
 
+use crate::admission;
 use crate::refusal::Refusal;
 
 /// Whose call it is.
@@ -102,6 +104,16 @@ pub fn decide(number: &E164, is_ours: bool, caller: Caller, terms: &Terms<'_>) -
         Err((refusal, rule)) => (Some(refusal), rule),
     };
     Verdict { place, refused, rule, version: version(terms.revision) }
+}
+
+/// Returns the rule by which an organizer's licences allow calls out of their meetings (domain.md
+/// §2). It is asked before all else.
+///
+/// # Errors
+/// The named no.
+pub fn licence(organizer: &User, of: &Organization) -> Result<&'static str, Refusal> {
+    let admitted = admission::dial_out(&organizer.licences, of.payg_needs_credits_licence)?;
+    Ok(admitted.rule)
 }
 
 /// Returns what the record of a call keeps where no number could be read.

@@ -8,6 +8,8 @@ mod dial;
 mod explain;
 mod gateway;
 mod place;
+mod policy;
+mod rates;
 mod serve;
 pub(crate) mod shown;
 pub(crate) mod table;
@@ -47,6 +49,8 @@ enum Command {
     Credits(credits::Args),
     Calls(calls::Args),
     Dial(dial::Args),
+    Policy(policy::Args),
+    Rates(rates::Args),
     Explain(explain::Args),
     Demo(demo::Args),
 }
@@ -63,6 +67,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Credits(args) => wait(credits::run(args, &mut io::stdout())),
         Command::Calls(args) => wait(calls::run(args, &mut io::stdout())),
         Command::Dial(args) => wait(dial::run(args, &mut io::stdout())),
+        Command::Policy(args) => wait(policy::run(args, &mut io::stdout())),
+        Command::Rates(args) => wait(rates::run(args, &mut io::stdout())),
         Command::Explain(args) => wait(explain::run(args, &mut io::stdout())),
         Command::Demo(args) => demo::run(&args),
     };

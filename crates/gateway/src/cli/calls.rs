@@ -188,6 +188,13 @@ pub(super) fn cdr_json(cdr: &Cdr, view: View) -> Value {
         "sip_status": cdr.ending.sip_status,
         "q850": cdr.ending.q850,
         "reasons": cdr.reasons,
+        "decision": cdr.decision.as_ref().map(|decision| {
+            json!({
+                "allowed": decision.allowed,
+                "rule": decision.rule,
+                "version": decision.version,
+            })
+        }),
     })
 }
 

@@ -303,7 +303,7 @@ fn about(entry: &Entry) -> String {
 }
 
 /// Reads a day (its first moment in UTC) or a moment with its offset.
-fn moment(text: &str) -> Result<UnixTime> {
+pub(super) fn moment(text: &str) -> Result<UnixTime> {
     let day = text.parse::<Date>().ok().and_then(|day| day.to_zoned(TimeZone::UTC).ok());
     let at = day.map(|day| day.timestamp()).or_else(|| text.parse::<Timestamp>().ok());
     at.map(|at| UnixTime { micros: at.as_microsecond() })

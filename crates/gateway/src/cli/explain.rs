@@ -111,6 +111,11 @@ fn why(cdr: &Cdr, provision: &Provision, out: &mut impl Write) -> Result<()> {
     if cdr.reasons.is_empty() {
         writeln!(out, "  no reason was recorded")?;
     }
+    if let Some(decision) = &cdr.decision {
+        let verdict = if decision.allowed { "allowed" } else { "refused" };
+        writeln!(out, "  number       {verdict}: {}", printable(&decision.rule))?;
+        writeln!(out, "  by the rules of {}", printable(&decision.version))?;
+    }
     let meeting = provision.meetings.iter().find(|m| Some(m.id) == cdr.meeting);
     if let Some(meeting) = meeting {
         writeln!(out, "  meeting      {}", meeting.name)?;

@@ -217,3 +217,54 @@ fn a_number_in_a_language_without_recordings_is_told_with_the_one_played_instead
     assert_eq!(unrecorded(&stored(BASE), &recorded), None);
     assert_eq!(unrecorded(&change, &[]), None);
 }
+
+#[test]
+fn policies_groups_and_lists_become_records() {
+    let text = BASE
+        .replace(
+            "currency = \"USD\"\n\n[[user]]",
+            "currency = \"USD\"\ncountry = \"US\"\noutbound_policy = \"tag:DialoutCPCandPSTNDomestic\"\n\
+             allow = [\"+1 900 555\"]\ndeny = [\"+\", \"+1900555\"]\nsatellite_allowed = true\n\n\
+             [[group]]\nname = \"sales\"\norganization = \"acme\"\nrank = 1\n\n[[user]]",
+        )
+        .replace("licences = [", "groups = [\"sales\"]\ncountry = \"CA\"\nlicences = [");
+    let change = stored(&text);
+    let outbound = &change.organizations[0].outbound;
+    assert_eq!(outbound.country, "US".parse().ok());
+    assert_eq!(outbound.policy.map(|policy| policy.name()), Some("DialoutCPCandPSTNDomestic"));
+    assert!(outbound.satellite_allowed && !outbound.premium_allowed);
+    let lines: Vec<_> =
+        outbound.destinations.iter().map(|rule| (rule.prefix.as_str(), rule.allow)).collect();
+    assert_eq!(lines, [("", false), ("1900555", false), ("1900555", true)]);
+    assert_eq!(change.users[0].outbound.groups, [change.groups[0].id]);
+    assert_eq!(change.users[0].outbound.country, "CA".parse().ok());
+    assert_eq!(planned(&text, &change).news, Vec::<String>::new());
+    let less = text.replace("deny = [\"+\", ", "deny = [");
+    assert_eq!(planned(&less, &change).news, ["changed organization acme: allow or deny"]);
+}
+
+#[test]
+fn wrong_policies_groups_and_prefixes_are_named_with_their_lines() {
+    let said = problems(
+        "[[group]]\nname = \"a\"\norganization = \"acme\"\nrank = 1\noutbound_policy = \"none\"\n\
+         [[group]]\nname = \"b\"\norganization = \"acme\"\nrank = 1\n\
+         [[user]]\nname = \"eve\"\norganization = \"acme\"\nlicences = []\ngroups = [\"c\"]\n\
+         country = \"XX\"\n\
+         [[organization]]\nname = \"globex\"\ncurrency = \"EUR\"\nallow = [\"39\"]\n\
+         [[tariff]]\ncurrency = \"USD\"\ntype = \"dial-out\"\nnumber_prefix = \"7000\"\n\
+         caller_prefix = \"+1\"\nper_minute = \"1\"\n",
+    );
+    let starts = [
+        "f.toml:29: group.outbound_policy: \"none\" is not one of the twelve outbound policies",
+        "f.toml:33: group.rank: a second group of acme with the rank 1",
+        "f.toml:38: user.groups: \"c\" is no group of acme",
+        "f.toml:39: user.country: \"XX\" is not a country",
+        "f.toml:43: organization.allow: \"39\" is not a prefix",
+        "f.toml:47: tariff.number_prefix: \"7000\" is not a prefix",
+        "f.toml:48: tariff.caller_prefix: a dial-out is priced by its destination alone",
+    ];
+    assert_eq!(said.len(), starts.len(), "{said:#?}");
+    for (said, start) in said.iter().zip(starts) {
+        assert!(said.starts_with(start), "{said}\n{start}");
+    }
+}
