@@ -140,6 +140,7 @@ pub fn directory(plan: &Plan) -> Arc<Directory> {
         tls_peer: None,
         called_from: model::record::CalledFrom::RequestUri,
         trusted: true,
+        caller_rules: Default::default(),
         strip_prefix: String::new(),
         plan: model::record::NumberingPlan::default(),
         calls_per_second: None,

@@ -14,6 +14,7 @@ pub mod policy;
 pub mod prefix;
 pub mod record;
 pub mod time;
+pub mod vouched;
 
 pub use country::{Country, CountryError};
 pub use dial_out::{DialOutRules, ListedCall, MeetingDialOut};
@@ -30,3 +31,4 @@ pub use outbound::{
 pub use policy::{OutboundPolicy, PolicyError};
 pub use prefix::{IpPrefix, PrefixError};
 pub use time::{Instant, Now, UnixTime};
+pub use vouched::{CallerRule, CallerRules, Vouched};

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::dial_out::{DialOutRules, MeetingDialOut};
 use crate::policy::{Decision, Group, OrganizationOutbound, UserOutbound};
 use crate::{
-    AccountId, CallId, Currency, Did, E164, IpPrefix, MeetingId, Money, NumberId, OrganizationId,
+    AccountId, CallId, CallerRules, Currency, Did, E164, IpPrefix, MeetingId, Money, NumberId, OrganizationId,
     Outbound, Pin, Protection, Rate, RateVersion, TrunkId, UnixTime, UserId,
 };
 
@@ -197,8 +197,11 @@ pub struct Trunk {
     pub tls_peer: Option<String>,
     /// Which header holds the dialled number.
     pub called_from: CalledFrom,
-    /// Whether P-Asserted-Identity names the caller; else From does.
+    /// Whether its word about callers counts: P-Asserted-Identity, Diversion, what it verified; else
+    /// From names the caller.
     pub trusted: bool,
+    /// Who of its callers is refused or tagged.
+    pub caller_rules: CallerRules,
     /// Removed from the front of dialled numbers that start with it.
     pub strip_prefix: String,
     /// How digits without a plus are read.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use model::record::Trunk;
-use model::{CallId, Instant, Now, Transport, TrunkId};
+use model::{CallId, Instant, Now, Transport, TrunkId, Vouched};
 
 use crate::answer::Words;
 use crate::chance::Chance;
@@ -242,6 +242,10 @@ pub struct Invitation {
     /// The caller's user part, from P-Asserted-Identity of a trusted trunk, else From; `None` if
     /// anonymous or absent.
     pub caller: Option<String>,
+    /// The same where the caller wants it withheld (RFC 3323): for the billing view alone.
+    pub withheld: Option<String>,
+    /// Who vouches for the caller's number.
+    pub vouched: Vouched,
     /// Number parameters as received, lower-case names: `rn`, `npdi`, `cic`, `isup-oli`, `cpc`,
     /// `verstat`.
     pub parameters: Vec<(String, String)>,

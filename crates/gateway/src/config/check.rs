@@ -357,7 +357,7 @@ name = "carrier"
 signalling = ["192.0.2.0/24"]
 media = ["192.0.2.0/24"]
 listener = "inside"
-called_from = "diversion"
+called_from = "p-called-party-id"
 "#;
 
     #[test]
@@ -400,7 +400,7 @@ called_from = "diversion"
         let text = GOOD
             .replace("memory:", "mysql:")
             .replace("192.0.2.0/24\"]\nmedia", "192.0.2.0/33\"]\nmedia")
-            .replace("diversion", "via")
+            .replace("p-called-party-id", "via")
             .replace("\"127.0.0.1\"", "\"127.0.0.1\"\nport_first = 10001");
         let told = errors(&text);
         let lines: Vec<&str> = told.lines().collect();
@@ -510,6 +510,20 @@ called_from = "diversion"
             let said = errors(&text);
             assert!(said.starts_with(&format!("t.toml:16: trunk[0].{told}")), "{line}: {said}");
         }
+    }
+
+    #[test]
+    fn rules_about_callers_are_read_and_an_untrusted_diversion_is_not_believed() {
+        let text = format!("{GOOD}caller_rules = {{ failed = \"refuse\", anonymous = \"tag\" }}\n");
+        let rules = config(Path::new("t.toml"), &text).unwrap().trunks[0].caller_rules.clone();
+        assert_eq!(rules.about(model::Vouched::Failed), model::CallerRule::Refuse);
+        assert_eq!(rules.about(model::Vouched::Nothing), model::CallerRule::Allow);
+        assert_eq!(rules.anonymous, model::CallerRule::Tag);
+        let said = errors(&text.replace("failed", "forged").replace("tag", "mark"));
+        assert!(said.contains("trunk[0].caller_rules.anonymous: allow, tag, refuse are"), "{said}");
+        assert!(said.contains("caller_rules.forged: anonymous, passed_a, passed_b,"), "{said}");
+        let said = errors(&GOOD.replace("p-called-party-id", "diversion"));
+        assert!(said.starts_with("t.toml:14: trunk[0].called_from: diversion and his"), "{said}");
     }
 
     #[test]

@@ -136,6 +136,8 @@ pub(super) struct Trunk {
     #[serde(default)]
     pub(super) trusted: bool,
     #[serde(default)]
+    pub(super) caller_rules: BTreeMap<String, String>,
+    #[serde(default)]
     pub(super) strip_prefix: String,
     #[serde(default)]
     pub(super) country_code: String,

@@ -1,8 +1,10 @@
 //! Trunks: the allow-list, and how each writes numbers.
 
+use std::collections::BTreeMap;
+
 use bridge::Refusal;
 use model::record::{CalledFrom, DtmfMode, NumberingPlan, Trunk};
-use model::{IpPrefix, Outbound, Protection, Transport, TrunkId};
+use model::{CallerRule, CallerRules, IpPrefix, Outbound, Protection, Transport, TrunkId, Vouched};
 
 use super::check::Checker;
 use super::{file, outbound};
@@ -33,6 +35,10 @@ const PROTECTIONS: [(&str, Protection); 3] = [
 
 /// A listener's name, and whether it speaks TLS.
 pub(super) type Named = (Option<String>, bool);
+
+/// The words of `caller_rules`.
+const RULES: [(&str, CallerRule); 3] =
+    [("allow", CallerRule::Allow), ("tag", CallerRule::Tag), ("refuse", CallerRule::Refuse)];
 
 /// Checks every trunk. `None` only if an error was noted.
 pub(super) fn trunks(
@@ -72,6 +78,13 @@ fn trunk(
     let called_from =
         word(checker, &format!("{key}.called_from"), &written.called_from, &CALLED_FROM);
     let dtmf = word(checker, &format!("{key}.dtmf"), &written.dtmf, &DTMF);
+    if matches!(called_from, Some(CalledFrom::Diversion | CalledFrom::HistoryInfo))
+        && !written.trusted
+    {
+        let problem = "diversion and history-info are believed of trusted trunks alone: \
+                       set trusted = true";
+        checker.bad(&format!("{key}.called_from"), problem);
+    }
     let plan = NumberingPlan {
         country_code: written.country_code,
         national_prefix: written.national_prefix,
@@ -112,6 +125,7 @@ fn trunk(
         tls_peer: written.tls.and_then(|tls| tls.peer),
         called_from: called_from?,
         trusted: written.trusted,
+        caller_rules: caller_rules(checker, &format!("{key}.caller_rules"), &written.caller_rules),
         strip_prefix: written.strip_prefix,
         plan,
         calls_per_second: written.calls_per_second,
@@ -178,6 +192,32 @@ fn listener(checker: &mut Checker<'_>, key: &str, name: &str, listeners: &[Named
         checker.bad(&format!("{key}.listener"), problem);
     }
     u8::try_from(at?).ok()
+}
+
+/// Reads rules about callers: by what is known of the number's truth, and `anonymous`.
+fn caller_rules(
+    checker: &mut Checker<'_>,
+    key: &str,
+    written: &BTreeMap<String, String>,
+) -> CallerRules {
+    let mut rules = CallerRules::default();
+    for (kind, word) in written {
+        let under = format!("{key}.{kind}");
+        let known = RULES.iter().find(|(name, _)| name == word);
+        if known.is_none() {
+            checker.bad(&under, "allow, tag, refuse are allowed");
+        }
+        let rule = known.map(|(_, rule)| *rule).unwrap_or_default();
+        match Vouched::WORDS.iter().find(|(name, _)| name == kind) {
+            Some((_, vouched)) => rules.vouched.push((*vouched, rule)),
+            None if kind == "anonymous" => rules.anonymous = rule,
+            None => {
+                let kinds: Vec<&str> = Vouched::WORDS.iter().map(|(name, _)| *name).collect();
+                checker.bad(&under, format!("anonymous, {} are allowed", kinds.join(", ")));
+            }
+        }
+    }
+    rules
 }
 
 /// Reads one of a key's words.

@@ -16,10 +16,12 @@ pub(crate) enum Name {
     From,
     HistoryInfo,
     InfoPackage,
+    Identity,
     MaxForwards,
     MinExpires,
     MinSe,
     PAssertedIdentity,
+    PAttestationIndicator,
     PCalledPartyId,
     Privacy,
     ProxyAuthenticate,
@@ -60,6 +62,7 @@ impl Name {
             7 if is("Require") => Self::Require,
             7 if is("Expires") => Self::Expires,
             7 if is("Privacy") => Self::Privacy,
+            8 if is("Identity") => Self::Identity,
             9 if is("Supported") => Self::Supported,
             9 if is("Diversion") => Self::Diversion,
             9 if is("Timestamp") => Self::Timestamp,
@@ -74,6 +77,7 @@ impl Name {
             17 if is("P-Called-Party-ID") => Self::PCalledPartyId,
             19 if is("P-Asserted-Identity") => Self::PAssertedIdentity,
             19 if is("Content-Disposition") => Self::ContentDisposition,
+            23 if is("P-Attestation-Indicator") => Self::PAttestationIndicator,
             _ => Self::Other,
         }
     }
@@ -99,7 +103,9 @@ impl Name {
             | Self::HistoryInfo
             | Self::InfoPackage
             | Self::MinExpires
+            | Self::Identity
             | Self::PAssertedIdentity
+            | Self::PAttestationIndicator
             | Self::PCalledPartyId
             | Self::Privacy
             | Self::ProxyAuthenticate
@@ -131,6 +137,7 @@ fn compact(text: &str) -> Name {
         Some(b't') => Name::To,
         Some(b'v') => Name::Via,
         Some(b'x') => Name::SessionExpires,
+        Some(b'y') => Name::Identity,
         Some(_) | None => Name::Other,
     }
 }

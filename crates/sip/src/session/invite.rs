@@ -138,6 +138,8 @@ fn invitation(
         source: arrival.flow.peer,
         called: identity.called,
         caller: identity.caller,
+        withheld: identity.withheld,
+        vouched: identity.vouched,
         parameters: identity.parameters,
         offer,
     }

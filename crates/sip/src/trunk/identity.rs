@@ -1,5 +1,6 @@
 //! Who calls whom, read as the trunk's settings say.
 
+use model::Vouched;
 use model::record::{CalledFrom, Trunk};
 
 use crate::message::header::{self, NameAddr};
@@ -14,34 +15,47 @@ const KEPT: &[&str] = &["rn", "npdi", "cic", "isup-oli", "cpc", "verstat"];
 pub(crate) struct Identity {
     pub(crate) called: String,
     pub(crate) caller: Option<String>,
+    /// Who called, not to be shown.
+    pub(crate) withheld: Option<String>,
+    pub(crate) vouched: Vouched,
     pub(crate) parameters: Vec<(String, String)>,
 }
 
 impl Identity {
     /// Reads it; `None` if the dialled URI is malformed, or either hides a control character: 400.
     pub(crate) fn read(request: &Request<'_>, trunk: &Trunk) -> Option<Self> {
-        let called = Uri::read(called_uri(request, trunk.called_from)?)?;
+        let called = Uri::read(called_uri(request, trunk)?)?;
         // Who calls is good to know; a call does not fail for a name that cannot be read.
         let caller = caller_uri(request, trunk.trusted).and_then(Uri::read).unwrap_or(Uri::Other);
         let number = called.subscriber()?;
         let number = number.strip_prefix(trunk.strip_prefix.as_str()).unwrap_or(&number).to_owned();
         let name = caller.subscriber()?.into_owned();
-        let hidden = name.is_empty() || caller.is_anonymous() || wants_privacy(request);
+        let nobody = name.is_empty() || caller.is_anonymous();
+        let (shown, withheld) = match (nobody, wants_privacy(request)) {
+            (true, _) => (None, None),
+            (false, true) => (None, Some(name)),
+            (false, false) => (Some(name), None),
+        };
         let mut parameters = Vec::new();
         for uri in [&called, &caller] {
             keep(uri, &mut parameters)?;
         }
-        Some(Self { called: number, caller: (!hidden).then_some(name), parameters })
+        let vouched = vouched(request, trunk.trusted, &caller);
+        Some(Self { called: number, caller: shown, withheld, vouched, parameters })
     }
 }
 
 /// Returns the URI of the dialled number. A call without the trunk's header was not diverted or not
 /// rewritten: then the Request-URI holds the number.
-fn called_uri<'a>(request: &Request<'a>, from: CalledFrom) -> Option<&'a str> {
-    let name = match from {
+fn called_uri<'a>(request: &Request<'a>, trunk: &Trunk) -> Option<&'a str> {
+    let name = match trunk.called_from {
         CalledFrom::RequestUri => return Some(request.uri),
         CalledFrom::To => return Some(request.to.uri),
         CalledFrom::PCalledPartyId => Name::PCalledPartyId,
+        // Only a trusted trunk says for whom a call was before it was diverted to us.
+        CalledFrom::Diversion | CalledFrom::HistoryInfo if !trunk.trusted => {
+            return Some(request.uri);
+        }
         CalledFrom::Diversion => Name::Diversion,
         CalledFrom::HistoryInfo => Name::HistoryInfo,
     };
@@ -57,6 +71,23 @@ fn caller_uri<'a>(request: &Request<'a>, trusted: bool) -> Option<&'a str> {
         Some(element) => NameAddr::read(element).map(|address| address.uri),
         None => Some(request.from.uri),
     }
+}
+
+/// What is known of the caller's number. `verstat` is a parameter of the number, of its URI or of the
+/// header around it.
+fn vouched(request: &Request<'_>, trusted: bool, caller: &Uri<'_>) -> Vouched {
+    let signed = request.message.first(Name::Identity).is_some();
+    if !trusted {
+        return Vouched::read(None, None, signed);
+    }
+    let is_verstat = |(name, _): &(&str, &str)| name.eq_ignore_ascii_case("verstat");
+    let own = caller.parameters().find(is_verstat).map(|(_, value)| value);
+    let around = || {
+        let asserted = request.message.elements(Name::PAssertedIdentity).next();
+        header::parameter(NameAddr::read(asserted?)?.parameters, "verstat")
+    };
+    let verstat = own.or_else(around);
+    Vouched::read(verstat, request.message.first(Name::PAttestationIndicator), signed)
 }
 
 /// `id`, `user` or `header` hide the caller from us and everybody behind us (RFC 3323, RFC 3325).
@@ -116,11 +147,12 @@ mod tests {
             (CalledFrom::HistoryInfo, "555"),
         ];
         for (called_from, called) in cases {
-            let trunk = Trunk { called_from, ..trunk("a", "192.0.2.0/24") };
+            let trunk = Trunk { called_from, trusted: true, ..trunk("a", "192.0.2.0/24") };
             assert_eq!(read(extra, &trunk).unwrap().called, called);
         }
         let diverted = Trunk { called_from: CalledFrom::Diversion, ..trunk("a", "192.0.2.0/24") };
         assert_eq!(read("", &diverted).unwrap().called, "111");
+        assert_eq!(read(extra, &diverted).unwrap().called, "111", "it is not to be believed");
     }
 
     #[test]
@@ -138,8 +170,36 @@ mod tests {
     fn privacy_hides_the_caller() {
         let trusted = Trunk { trusted: true, ..trunk("a", "192.0.2.0/24") };
         let extra = "P-Asserted-Identity: <sip:+1999@h>\r\nPrivacy: id;critical\r\n";
-        assert_eq!(read(extra, &trusted).unwrap().caller, None);
+        let hidden = read(extra, &trusted).unwrap();
+        assert_eq!((hidden.caller, hidden.withheld.as_deref()), (None, Some("+1999")));
+        let stranger = Trunk { trusted: false, ..trusted.clone() };
+        let hidden = read(extra, &stranger).unwrap();
+        assert_eq!((hidden.caller, hidden.withheld.as_deref()), (None, Some("from")));
         assert!(read("Privacy: none\r\n", &trusted).unwrap().caller.is_some());
+    }
+
+    #[test]
+    fn what_was_verified_is_believed_of_a_trusted_trunk_alone() {
+        let stranger = trunk("a", "192.0.2.0/24");
+        let trusted = Trunk { trusted: true, ..stranger.clone() };
+        let vouched = |extra: &str, trunk| read(extra, trunk).unwrap().vouched;
+        let within = "P-Asserted-Identity: <tel:+1999;verstat=TN-Validation-Passed-B>\r\n";
+        assert_eq!(vouched(within, &trusted), Vouched::Partial);
+        assert_eq!(vouched(within, &stranger), Vouched::Nothing);
+        let around = "P-Asserted-Identity: <sip:+1999@h>;verstat=TN-Validation-Passed\r\n\
+            P-Attestation-Indicator: A\r\nIdentity: eyJ;info=<https://x>\r\n";
+        assert_eq!(vouched(around, &trusted), Vouched::Full);
+        assert_eq!(vouched(around, &stranger), Vouched::Signed);
+        assert_eq!(vouched("y: eyJ\r\n", &trusted), Vouched::Signed);
+        assert_eq!(vouched("", &trusted), Vouched::Nothing);
+    }
+
+    #[test]
+    fn headers_that_a_carrier_made_up_change_nothing() {
+        let plain = read("", &trunk("a", "192.0.2.0/24"));
+        let extra = "X-Caller: +1999\r\nX-P-Asserted-Identity : <sip:+1999@h>\r\n\
+            P-Asserted-Identity : <sip:+1998@h>\r\nRemote-Party-ID: <sip:+1997@h>\r\n";
+        assert_eq!(read(extra, &trunk("a", "192.0.2.0/24")), plain);
     }
 
     #[test]

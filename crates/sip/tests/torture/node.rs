@@ -193,6 +193,7 @@ fn trunk() -> Trunk {
         tls_peer: None,
         called_from: CalledFrom::HistoryInfo,
         trusted: true,
+        caller_rules: Default::default(),
         strip_prefix: String::new(),
         plan: NumberingPlan::default(),
         calls_per_second: None,
