@@ -106,7 +106,7 @@ pub fn call_id(text: &str) -> Option<CallId> {
 /// Asks the loop. A full queue, a loop that is gone and one that is late are all [`Failure::Busy`].
 async fn live(state: &State) -> Result<Vec<LiveCall>, Failure> {
     let (reply, answer) = oneshot::channel();
-    state.live.try_send(LiveQuery { reply }).map_err(|_| Failure::Busy)?;
+    state.live.try_send(LiveQuery::Calls(reply)).map_err(|_| Failure::Busy)?;
     match timeout(PATIENCE, answer).await {
         Ok(Ok(calls)) => Ok(calls),
         Ok(Err(_)) | Err(_) => Err(Failure::Busy),

@@ -11,6 +11,7 @@ mod dial_outs;
 mod failure;
 mod listen;
 mod organizations;
+mod trunks;
 
 use std::fmt;
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use axum::http::{StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use bridge::{DialOut, Input, LiveCall, Placed};
+use bridge::{DialOut, Input, LiveCall, Placed, TrunkView};
 use store::Store;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
@@ -43,12 +44,14 @@ pub type RenderMetrics = Arc<dyn Fn() -> String + Send + Sync>;
 /// Says whether new calls are served: `Err` carries the reason why not.
 pub type Readiness = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
 
-/// A question to the loop that owns the bridge: every live call, as of now. An answer that nobody
+/// A question to the loop that owns the bridge: what lives, as of now. An answer that nobody
 /// waits for any more may be dropped.
 #[derive(Debug)]
-pub struct LiveQuery {
-    /// Where the answer goes.
-    pub reply: oneshot::Sender<Vec<LiveCall>>,
+pub enum LiveQuery {
+    /// Every live call.
+    Calls(oneshot::Sender<Vec<LiveCall>>),
+    /// Every trunk.
+    Trunks(oneshot::Sender<Vec<TrunkView>>),
 }
 
 /// An order to the loop that owns the bridge; its number is the loop's to give. An answer that nobody
@@ -92,6 +95,7 @@ pub fn router(state: State) -> Router {
     let guarded = Router::new()
         .route("/calls", get(calls::list))
         .route("/calls/{id}", get(calls::one).delete(calls::hang_up))
+        .route("/trunks", get(trunks::list))
         .route("/meetings/{meeting}/dial-outs", post(dial_outs::place))
         .route("/organizations/{name}/credits", get(organizations::credits))
         .fallback(failure::no_such_route)

@@ -6,7 +6,8 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use bridge::Denied;
+use bridge::routing::Figures;
+use bridge::{Denied, TrunkView};
 
 use super::*;
 
@@ -101,8 +102,41 @@ fn call() -> LiveCall {
 
 /// Answers one question of the server with one live call, as the loop would.
 async fn answer_once(live: &mut mpsc::Receiver<LiveQuery>) {
-    let query = live.recv().await.unwrap();
-    query.reply.send(vec![call()]).unwrap();
+    match live.recv().await.unwrap() {
+        LiveQuery::Calls(reply) => reply.send(vec![call()]).unwrap(),
+        LiveQuery::Trunks(reply) => reply.send(vec![trunk()]).unwrap(),
+    }
+}
+
+fn trunk() -> TrunkView {
+    let hour = Figures {
+        attempts: 4,
+        answered: 3,
+        effective: 4,
+        connected: std::time::Duration::from_secs(181),
+        ..Figures::default()
+    };
+    TrunkView {
+        name: "carrier".to_owned(),
+        group: Some("wholesale".to_owned()),
+        state: "up",
+        calls_in: 2,
+        calls_out: 1,
+        hour_in: Figures::default(),
+        hour_out: hour,
+    }
+}
+
+#[tokio::test]
+async fn trunks_are_listed_with_their_last_hour() {
+    let mut server = serve(Some(TOKEN), Ok(())).await;
+    let (listed, ()) =
+        tokio::join!(ask(&server, "GET /v1/trunks", TOKEN), answer_once(&mut server.live));
+    let listed: serde_json::Value = serde_json::from_str(&listed.body).unwrap();
+    assert_eq!(listed[0]["name"], "carrier");
+    assert_eq!(listed[0]["out"]["asr_percent"], 75);
+    assert_eq!(listed[0]["out"]["acd_secs"], 60);
+    assert_eq!(listed[0]["in"]["asr_percent"], serde_json::Value::Null);
 }
 
 #[tokio::test]

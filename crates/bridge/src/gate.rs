@@ -35,6 +35,11 @@ impl Gate {
         Ok(())
     }
 
+    /// Returns how many calls of the trunk live.
+    pub(crate) fn live(&self, trunk: TrunkId) -> u32 {
+        self.trunks.get(&trunk).map_or(0, |used| used.live)
+    }
+
     /// A call that was let in is no longer live.
     pub(crate) fn leave(&mut self, trunk: TrunkId) {
         if let Some(used) = self.trunks.get_mut(&trunk) {

@@ -37,14 +37,14 @@ pub use outbound::{By, Denied, DialOut, Placed};
 pub use output::{Note, Output, StoreRequest};
 pub use refusal::Refusal;
 pub use settings::Settings;
-pub use view::LiveCall;
+pub use view::{LiveCall, TrunkView};
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
 use credits::Farewell;
-use model::{AccountId, CallId, E164, Instant, MeetingId, Now};
+use model::{AccountId, CallId, E164, Instant, MeetingId, Now, TrunkId};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
@@ -57,7 +57,7 @@ use crate::desk::Desk;
 use crate::gate::Gate;
 use crate::outbound::orders::Orders;
 use crate::ports::Ports;
-use crate::routing::Health;
+use crate::routing::{Direction, Health, Skip, Statistics};
 use crate::shards::Shards;
 
 /// What a moment is for. Alarms that nothing waits for any more wake for nothing, harmlessly.
@@ -86,6 +86,8 @@ pub struct Bridge {
     gate: Gate,
     /// What is known of the trunks that calls of ours leave by.
     health: Health,
+    /// How the trunks did in the last hour.
+    statistics: Statistics,
     orders: Orders,
     /// Whom each meeting is calling, or has called in.
     called: BTreeSet<(MeetingId, E164)>,
@@ -132,6 +134,7 @@ impl Bridge {
             accounts: Accounts::default(),
             gate: Gate::default(),
             health: Health::default(),
+            statistics: Statistics::default(),
             orders: Orders::default(),
             called: BTreeSet::new(),
             ports: Ports::default(),
@@ -216,6 +219,44 @@ impl Bridge {
         live.map(|call| view::live(call, now.mono)).collect()
     }
 
+    /// Returns every trunk, for the operator, by name.
+    #[must_use]
+    pub fn trunks(&self, now: Now) -> Vec<TrunkView> {
+        let mut shown: Vec<_> = self
+            .directory
+            .trunks()
+            .iter()
+            .map(|trunk| TrunkView {
+                name: trunk.name.clone(),
+                group: trunk.outbound.as_ref().map(|outbound| outbound.routing.group.clone()),
+                state: match &trunk.outbound {
+                    None => "dial_in_only",
+                    Some(out) => self
+                        .health
+                        .carries(trunk, out, now.mono)
+                        .map_or_else(Skip::label, |()| "up"),
+                },
+                calls_in: self.gate.live(trunk.id),
+                calls_out: self.health.live(trunk.id),
+                hour_in: self.statistics.hour(trunk.id, Direction::In, now.mono),
+                hour_out: self.statistics.hour(trunk.id, Direction::Out, now.mono),
+            })
+            .collect();
+        shown.sort_by(|one, other| one.name.cmp(&other.name));
+        shown
+    }
+
+    /// Tells of a trunk that can be called by, or cannot any more.
+    fn tell_of(&mut self, trunk: TrunkId, up: bool, by: &'static str) {
+        let Some(trunk) = self.directory.trunk(trunk) else { return };
+        if up {
+            tracing::info!(trunk = %trunk.name, by, "a trunk can be called by");
+        } else {
+            tracing::warn!(trunk = %trunk.name, by, "a trunk cannot be called by");
+        }
+        self.outputs.push_back(Output::Note(Note::Reachable { trunk, up }));
+    }
+
     /// Deals with all that the endpoint and the calls told each other.
     fn settle_down(&mut self, now: Now) {
         loop {
@@ -270,9 +311,13 @@ impl Bridge {
                 self.step(call, Signal::Accepted(answer), now);
             }
             sip::Event::Failed { call, failure } => self.step(call, Signal::Failed(failure), now),
-            sip::Event::Reachable { trunk, up } => self.health.reachable(trunk, up),
+            sip::Event::Reachable { trunk, up } => {
+                self.health.reachable(trunk, up);
+                self.tell_of(trunk, up, "OPTIONS");
+            }
             sip::Event::Registered { trunk, registered, .. } => {
                 self.health.registered(trunk, registered);
+                self.tell_of(trunk, registered, "REGISTER");
             }
             sip::Event::OrphanEnded { call, answered } => {
                 tracing::info!(%call, answered, "the carrier was told that an orphan is over");

@@ -1,12 +1,14 @@
 //! Everything that the bridge can ask for.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use model::record::NumberType;
+use model::record::{NumberType, Trunk};
 use model::{AccountId, CallId, Money};
 
 use crate::outbound::Placed;
 use crate::refusal::Refusal;
+use crate::routing::{Attempt, Direction};
 
 /// One question to the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,6 +91,27 @@ pub enum Note {
     DialOut {
         /// One of [`crate::ending::labels`].
         outcome: &'static str,
+    },
+    /// An attempt to call by a trunk, or of a trunk to call us, is over.
+    Attempted {
+        /// The trunk; its name is a metric label.
+        trunk: Arc<Trunk>,
+        /// What became of it.
+        attempt: Attempt,
+    },
+    /// No media ever came from an answered leg.
+    OneWay {
+        /// The trunk.
+        trunk: Arc<Trunk>,
+        /// Which way it was called.
+        direction: Direction,
+    },
+    /// A trunk can be called by, or cannot any more.
+    Reachable {
+        /// The trunk.
+        trunk: Arc<Trunk>,
+        /// Whether it can.
+        up: bool,
     },
     /// A call took its seat.
     Seated {

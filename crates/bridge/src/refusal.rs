@@ -61,6 +61,12 @@ pub enum Refusal {
     NoRoute,
     /// The call was not wanted any more before it left.
     Withdrawn,
+    /// The trunk's rules turn away callers who withhold their number.
+    CallerAnonymous,
+    /// The caller's number was verified and is not theirs, and the trunk's rules turn such away.
+    CallerForged,
+    /// Too little vouches for the caller's number by the trunk's rules.
+    CallerUnvouched,
     /// The trunk's calls per second are spent.
     TrunkRate,
     /// The trunk's channels are all busy.
@@ -95,7 +101,7 @@ const CALL: Row = row("", (480, 41), Prompt::CannotComplete, false);
 
 impl Refusal {
     /// Every refusal.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 35] = [
         Self::UnknownNumber,
         Self::NotLicensed,
         Self::TollFreeDisabled,
@@ -124,6 +130,9 @@ impl Refusal {
         Self::AlreadyCalled,
         Self::NoRoute,
         Self::Withdrawn,
+        Self::CallerAnonymous,
+        Self::CallerForged,
+        Self::CallerUnvouched,
         Self::TrunkRate,
         Self::TrunkFull,
         Self::NodeFull,
@@ -179,6 +188,12 @@ impl Refusal {
             Self::AlreadyCalled => Row { label: "already_called", transient: true, ..CALL },
             Self::NoRoute => Row { label: "no_route", ..row("", (503, 3), Prompt::TryLater, true) },
             Self::Withdrawn => Row { label: "withdrawn", ..CALL },
+            // RFC 5079 §5; RFC 8224 §6.2.2.
+            Self::CallerAnonymous => {
+                row("caller_anonymous", (433, 21), Prompt::CannotComplete, false)
+            }
+            Self::CallerForged => row("caller_forged", (438, 21), Prompt::CannotComplete, false),
+            Self::CallerUnvouched => Row { label: "caller_unvouched", ..PAYER },
             Self::TrunkRate => row("trunk_rate", (503, 42), Prompt::TryLater, true),
             Self::TrunkFull => row("trunk_full", (503, 34), Prompt::TryLater, true),
             Self::NodeFull => {
@@ -256,6 +271,9 @@ impl Refusal {
             }
             Self::NoRoute => "no trunk carries this call now: see the trunks' prefixes and state",
             Self::Withdrawn => "the call was ended before it left",
+            Self::CallerAnonymous | Self::CallerForged | Self::CallerUnvouched => {
+                "the trunk's caller_rules turn this caller away"
+            }
             Self::TrunkRate | Self::TrunkFull => "the trunk has its most calls: try again shortly",
             Self::NodeFull => {
                 "the node has its most calls, or no RTP port is free: try again shortly"

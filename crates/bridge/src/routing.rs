@@ -7,9 +7,12 @@
 mod format;
 mod health;
 mod skip;
+mod statistics;
 
 pub use health::{Health, REST_MAX};
 pub use skip::{NoRoute, Skip, Skipped};
+pub use statistics::{Attempt, Direction, Figures, Outcome, SHORT};
+pub(crate) use statistics::{ONE_WAY, Statistics};
 
 use std::cmp::Reverse;
 use std::fmt;

@@ -276,7 +276,10 @@ impl Bridge {
         match effect {
             Effect::Sip(command) => self.order(command, now),
             Effect::Media(command) => self.address(id, command),
-            Effect::Note(note) => self.outputs.push_back(Output::Note(note)),
+            Effect::Note(note) => {
+                self.take_note(&note, now);
+                self.outputs.push_back(Output::Note(note));
+            }
             Effect::Enter => {
                 let host = self.calls.get(&id).and_then(|call| call.file.host.clone());
                 if let Some(host) = host {
@@ -303,6 +306,15 @@ impl Bridge {
                 let request = self.desk.ask(*question);
                 self.outputs.extend(request.map(Output::Store));
             }
+        }
+    }
+
+    /// Keeps what is shown of trunks up to date.
+    fn take_note(&mut self, note: &Note, now: Now) {
+        if let Note::Attempted { trunk, attempt } = note {
+            self.statistics.note(trunk.id, attempt, now.mono);
+        } else if let Note::OneWay { trunk, direction } = note {
+            self.statistics.one_way(trunk.id, *direction, now.mono);
         }
     }
 
@@ -389,6 +401,8 @@ impl Bridge {
             call: invitation.call,
             sip_call_id: invitation.sip_call_id.clone(),
             caller: invitation.caller.as_deref().and_then(|caller| read(caller, &trunk)),
+            withheld: invitation.withheld.as_deref().and_then(|caller| read(caller, &trunk)),
+            vouched: invitation.vouched,
             called: called.or_else(|| read(&invitation.called, &trunk)),
             private: self.is_private(invitation.listener),
             keys: None,

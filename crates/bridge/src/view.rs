@@ -5,6 +5,7 @@ use model::{CallId, Did, Instant, MeetingId, Money, UnixTime};
 
 use crate::call::Call;
 use crate::call::file::Payer;
+use crate::routing::Figures;
 
 /// One live call, as of one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +35,25 @@ pub struct LiveCall {
     /// Set aside for the leg so far, what is captured of it included, if charged. Slices telescope,
     /// so it is the price of the paid time.
     pub held: Option<Money>,
+}
+
+/// One trunk, as of one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrunkView {
+    /// Its name.
+    pub name: String,
+    /// Its group, if calls leave by it.
+    pub group: Option<String>,
+    /// `up`, `dial_in_only`, or why no call would leave by it now.
+    pub state: &'static str,
+    /// Live calls of it.
+    pub calls_in: u32,
+    /// Live calls of ours by it.
+    pub calls_out: u32,
+    /// Its calls of the last hour.
+    pub hour_in: Figures,
+    /// Ours by it of the last hour.
+    pub hour_out: Figures,
 }
 
 /// Shows a call.

@@ -13,6 +13,7 @@ mod rates;
 mod serve;
 pub(crate) mod shown;
 pub(crate) mod table;
+mod trunk;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -52,6 +53,7 @@ enum Command {
     Policy(policy::Args),
     Rates(rates::Args),
     Explain(explain::Args),
+    Trunk(trunk::Args),
     Demo(demo::Args),
 }
 
@@ -70,6 +72,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Policy(args) => wait(policy::run(args, &mut io::stdout())),
         Command::Rates(args) => wait(rates::run(args, &mut io::stdout())),
         Command::Explain(args) => wait(explain::run(args, &mut io::stdout())),
+        Command::Trunk(args) => wait(trunk::run(args, &mut io::stdout())),
         Command::Demo(args) => demo::run(&args),
     };
     match done {

@@ -190,7 +190,8 @@ impl Signalling {
                 self.heard = None;
             }
             // Whoever asked may have stopped waiting.
-            Event::Query(query) => drop(query.reply.send(self.bridge.live(now))),
+            Event::Query(LiveQuery::Calls(reply)) => drop(reply.send(self.bridge.live(now))),
+            Event::Query(LiveQuery::Trunks(reply)) => drop(reply.send(self.bridge.trunks(now))),
             Event::Order(OrderQuery { mut order, reply }) => {
                 self.newest_order += 1;
                 order.request = self.newest_order;

@@ -10,11 +10,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bridge::routing::{Attempt, Direction};
 use bridge::{LiveCall, Note, StoreOutcome};
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusRecorder};
-use model::record::NumberType;
-use model::{Currency, Money};
+use model::record::{NumberType, Trunk};
+use model::{Currency, Money, TrunkId};
 use store::AccountView;
 
 /// How often histograms are folded; without it they grow without bound.
@@ -53,6 +54,7 @@ impl Telemetry {
             ("tollgate_bridge_answer_seconds", STORE_BUCKETS),
             ("tollgate_bridge_dial_seconds", STORE_BUCKETS),
             ("tollgate_bridge_reach_seconds", RING_BUCKETS),
+            ("tollgate_bridge_trunk_post_dial_seconds", RING_BUCKETS),
             ("tollgate_store_request_seconds", STORE_BUCKETS),
             ("tollgate_store_batch_requests", BATCH_BUCKETS),
         ];
@@ -157,6 +159,7 @@ impl Telemetry {
         BridgeMeters {
             telemetry: self.clone(),
             labelled: BTreeMap::new(),
+            trunks: BTreeMap::new(),
             states: BTreeMap::new(),
             answer: self
                 .histogram("tollgate_bridge_answer_seconds", "From an INVITE to its 200 OK."),
@@ -384,6 +387,7 @@ pub(crate) struct BridgeMeters {
     telemetry: Telemetry,
     /// By name and label value.
     labelled: BTreeMap<(&'static str, Cow<'static, str>), Counter>,
+    trunks: BTreeMap<(TrunkId, Direction), TrunkMeters>,
     /// By name of a state.
     states: BTreeMap<&'static str, Gauge>,
     answer: Histogram,
@@ -420,6 +424,16 @@ impl BridgeMeters {
                 "Calls of ours that are over or were refused, by outcome.",
                 ("outcome", (*outcome).into()),
             ),
+            Note::Attempted { trunk, attempt } => self.attempted(trunk, attempt),
+            Note::OneWay { trunk, direction } => {
+                self.trunk(trunk, *direction).one_way.increment(1);
+            }
+            Note::Reachable { trunk, up } => {
+                let help = "Whether calls may leave by a trunk, as OPTIONS or REGISTER told.";
+                let labels = [("trunk", trunk.name.as_str())];
+                let gauge = self.telemetry.gauge("tollgate_bridge_trunk_up", help, &labels);
+                gauge.set(if *up { 1.0 } else { 0.0 });
+            }
             Note::Seated { number_type, charged } => self.seated(*number_type, *charged),
             Note::Refused(refusal) => self.labelled(
                 "tollgate_bridge_refusals_total",
@@ -557,6 +571,49 @@ impl BridgeMeters {
     }
 
     /// Counts under a label. The values come from closed sets, so the table is bounded.
+    fn attempted(&mut self, trunk: &Trunk, attempt: &Attempt) {
+        let name = "tollgate_bridge_trunk_attempts_total";
+        let help = "Attempts to call that are over, by trunk, direction and outcome.";
+        let (direction, outcome) = (attempt.direction.label(), attempt.outcome.label());
+        let labels =
+            [("trunk", trunk.name.as_str()), ("direction", direction), ("outcome", outcome)];
+        self.telemetry.counter(name, help, &labels).increment(1);
+        let meters = self.trunk(trunk, attempt.direction);
+        meters.connected.increment(attempt.connected.as_secs());
+        meters.short.increment(attempt.is_short().into());
+        if let Some(after) = attempt.post_dial {
+            meters.post_dial.record(after);
+        }
+    }
+
+    /// Returns the meters of a trunk; their number is that of the configured trunks.
+    fn trunk(&mut self, trunk: &Trunk, direction: Direction) -> &TrunkMeters {
+        let telemetry = &self.telemetry;
+        let labels = [("trunk", trunk.name.as_str()), ("direction", direction.label())];
+        self.trunks.entry((trunk.id, direction)).or_insert_with(|| TrunkMeters {
+            connected: telemetry.counter(
+                "tollgate_bridge_trunk_connected_seconds_total",
+                "Connected time of ended calls, by trunk and direction.",
+                &labels,
+            ),
+            short: telemetry.counter(
+                "tollgate_bridge_trunk_short_calls_total",
+                "Calls answered for less than 6 s, by trunk and direction.",
+                &labels,
+            ),
+            one_way: telemetry.counter(
+                "tollgate_bridge_trunk_one_way_total",
+                "Answered legs from which no media ever came, by trunk and direction.",
+                &labels,
+            ),
+            post_dial: telemetry.histogram_of(
+                "tollgate_bridge_trunk_post_dial_seconds",
+                "From the INVITE to ringing or the answer, by trunk and direction.",
+                &labels,
+            ),
+        })
+    }
+
     fn labelled(
         &mut self,
         name: &'static str,
@@ -568,6 +625,14 @@ impl BridgeMeters {
         let known = (name, value.clone());
         self.labelled.entry(known).or_insert_with(make).increment(1);
     }
+}
+
+/// Meters of one trunk and direction.
+struct TrunkMeters {
+    connected: Counter,
+    short: Counter,
+    one_way: Counter,
+    post_dial: Histogram,
 }
 
 /// Meters of the book, summed over the accounts of a currency.

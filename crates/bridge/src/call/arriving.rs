@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use credits::{Class, Terms};
 use model::record::{NumberType, ServiceNumber};
+use model::{CallerRule, Vouched};
 
 use crate::admission::{self, Admitted, Facts, Seat};
 use crate::call::State;
@@ -30,6 +31,7 @@ fn decide(offer: Option<&Bytes>, file: &mut File, turn: &mut Turn<'_>) -> Result
     let number = file.number.clone().ok_or(Refusal::UnknownNumber)?;
     let prepared = prepare(offer, file, turn)?;
     file.because(describe(&number));
+    screen(file)?;
     if let Some(meeting) = number.bound_to {
         let host = turn.directory.meeting(meeting).ok_or(Refusal::UnknownNumber)?;
         return bound(prepared, &host, file, turn);
@@ -44,6 +46,24 @@ fn decide(offer: Option<&Bytes>, file: &mut File, turn: &mut Turn<'_>) -> Result
             Ok(Identifying::begin(line, None, file, turn))
         }
     }
+}
+
+/// Asks the trunk's rules about this caller.
+fn screen(file: &mut File) -> Result<(), Refusal> {
+    let rules = &file.trunk.caller_rules;
+    let word = file.vouched.word();
+    match rules.about(file.vouched) {
+        CallerRule::Allow => {}
+        CallerRule::Tag => file.because(format!("tagged: caller {word}")),
+        CallerRule::Refuse if file.vouched == Vouched::Failed => return Err(Refusal::CallerForged),
+        CallerRule::Refuse => return Err(Refusal::CallerUnvouched),
+    }
+    match file.trunk.caller_rules.anonymous {
+        CallerRule::Tag if file.caller.is_none() => file.because("tagged: caller anonymous"),
+        CallerRule::Refuse if file.caller.is_none() => return Err(Refusal::CallerAnonymous),
+        CallerRule::Allow | CallerRule::Tag | CallerRule::Refuse => {}
+    }
+    Ok(())
 }
 
 /// Decides whether a caller may join a meeting, and who pays at what price; says why.

@@ -11,7 +11,7 @@ use model::{Instant, Transport};
 
 use crate::call::confirming::Confirming;
 use crate::call::file::File;
-use crate::call::leaving::{self, Wire};
+use crate::call::leaving::{self, Wire, note_attempt};
 use crate::call::line::Prepared;
 use crate::call::reserving::withdraw;
 use crate::call::ringing::note_answered;
@@ -115,6 +115,9 @@ impl Dialing {
         file: &mut File,
         turn: &mut Turn<'_>,
     ) {
+        if let Some(outgoing) = file.outgoing.as_mut().filter(|_| status > 100) {
+            outgoing.rang.get_or_insert(turn.now.mono);
+        }
         if let Some(body) = body.filter(|_| status > 100) {
             self.offer.early(body, file, turn);
         }
@@ -124,6 +127,9 @@ impl Dialing {
     fn accepted(self, answer: Option<&Bytes>, file: &mut File, turn: &mut Turn<'_>) -> State {
         let now = turn.now;
         file.answered = Some(now);
+        if let Some(outgoing) = &mut file.outgoing {
+            outgoing.rang.get_or_insert(now.mono);
+        }
         file.because(format!("answered by trunk {}", file.trunk.name));
         turn.note(Note::Reached { after: now.mono.since(file.invited.mono) });
         let connected = self.offer.connect(answer, self.silence, file, turn);
@@ -161,7 +167,7 @@ fn next(
     file: &mut File,
     turn: &mut Turn<'_>,
 ) -> State {
-    leave(file, turn);
+    leave(last, file, turn);
     while let Some(route) = routes.pop_front() {
         let Some(outbound) = &route.trunk.outbound else { continue };
         if let Err(why) = turn.health.carries(&route.trunk, outbound, turn.now.mono) {
@@ -180,6 +186,7 @@ fn next(
         turn.health.began(&route.trunk, turn.now.mono);
         if let Some(outgoing) = &mut file.outgoing {
             outgoing.counted = true;
+            (outgoing.dialled, outgoing.rang) = (turn.now.mono, None);
         }
         turn.sip(sip::Command::Dial(Box::new(dial(&route, &offer, file))));
         file.caller = Some(route.shown);
@@ -190,7 +197,8 @@ fn next(
 }
 
 /// The trunk that was tried has one call less.
-fn leave(file: &mut File, turn: &mut Turn<'_>) {
+fn leave(cause: Cause, file: &mut File, turn: &mut Turn<'_>) {
+    note_attempt(cause, turn.now.mono, file, turn);
     if let Some(outgoing) = file.outgoing.as_mut().filter(|outgoing| outgoing.counted) {
         outgoing.counted = false;
         turn.health.ended(file.trunk.id);

@@ -8,13 +8,14 @@ use media::sdp::OwnKeys;
 use model::Protection;
 use model::policy::Decision;
 use model::record::{Capability, Cdr, ServiceNumber, Trunk};
-use model::{CallId, Did, E164, Instant, Money, Now};
+use model::{CallId, Did, E164, Instant, Money, Now, Vouched};
 
 use crate::call::keys::Presses;
 use crate::directory::{Hosted, Price};
 use crate::ending::Cause;
 use crate::outbound::Denied;
 use crate::ports::Port;
+use crate::routing::{Attempt, Direction, Outcome};
 use crate::turn::Turn;
 
 /// Who pays, as far as it is decided.
@@ -39,6 +40,10 @@ pub(crate) struct Outgoing {
     pub(crate) press_one: bool,
     /// How long it may ring, whatever number of trunks are tried.
     pub(crate) ring: Duration,
+    /// When the INVITE left by the present trunk.
+    pub(crate) dialled: Instant,
+    /// When it was first heard to ring there, or was answered.
+    pub(crate) rang: Option<Instant>,
     /// Whether it counts among the calls of its trunk.
     pub(crate) counted: bool,
     /// What it was refused for, if it was; told to whoever asked for it.
@@ -56,6 +61,10 @@ pub(crate) struct File {
     /// Our keys, if its media may be protected.
     pub(crate) keys: Option<Box<OwnKeys>>,
     pub(crate) caller: Option<Did>,
+    /// Who called, where they want it withheld.
+    pub(crate) withheld: Option<Did>,
+    /// Who vouches for the caller's number.
+    pub(crate) vouched: Vouched,
     pub(crate) called: Option<Did>,
     pub(crate) number: Option<Arc<ServiceNumber>>,
     /// Language of the prompts.
@@ -128,6 +137,30 @@ impl File {
             Protection::Optional | Protection::Mandatory => self.private,
         };
         self.keys = wanted.then(|| Box::new(OwnKeys::new([turn.random(), turn.random()])));
+    }
+
+    /// Returns which way the call goes.
+    pub(crate) const fn direction(&self) -> Direction {
+        match self.outgoing {
+            Some(_) => Direction::Out,
+            None => Direction::In,
+        }
+    }
+
+    /// Returns what became of the attempt by the present trunk; `None` if nothing was attempted by
+    /// it, or that is counted already.
+    pub(crate) fn attempt(&self, cause: Cause, until: Instant) -> Option<Attempt> {
+        let post_dial = match &self.outgoing {
+            Some(outgoing) if !outgoing.counted => return None,
+            Some(outgoing) => outgoing.rang.map(|at| at.since(outgoing.dialled)),
+            None => self.answered.map(|answered| answered.mono.since(self.invited.mono)),
+        };
+        Some(Attempt {
+            direction: self.direction(),
+            outcome: Outcome::of(cause, self.answered.is_some()),
+            post_dial,
+            connected: self.connected(until),
+        })
     }
 
     /// Notes why something was decided.

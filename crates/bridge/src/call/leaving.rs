@@ -1,6 +1,7 @@
 //! Nobody is there any more. The media plane still owes what it counted, the store its answer; a
 //! hold that comes late is given back by the ending that has left already.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use credits::{Answer, Command};
@@ -15,6 +16,7 @@ use crate::ending::Cause;
 use crate::input::StoreOutcome;
 use crate::output::Note;
 use crate::refusal::Refusal;
+use crate::routing::ONE_WAY;
 use crate::turn::Turn;
 
 /// How long the media plane may take to close a leg.
@@ -175,6 +177,10 @@ impl Leaving {
 
     fn closed(mut self, stats: &LegStats, file: &mut File, turn: &mut Turn<'_>) -> State {
         turn.note(Note::MediaClosed(*stats));
+        if stats.received == 0 && file.connected(turn.now.mono) >= ONE_WAY {
+            let trunk = Arc::clone(&file.trunk);
+            turn.note(Note::OneWay { trunk, direction: file.direction() });
+        }
         self.media = Owed::Nothing;
         match (self.book, stats.last_rtp) {
             (Book::Unasked, None) => self.never_was(file, turn),
@@ -268,6 +274,7 @@ fn settle(cause: Cause, until: Option<Instant>, file: &mut File, turn: &mut Turn
         "a call ended"
     );
     turn.note(Note::CallEnded { call: file.call, label: cause.label(), connected });
+    note_attempt(cause, until_or_start, file, turn);
     if file.outgoing.is_some() {
         turn.note(Note::DialOut { outcome: cause.label() });
     }
@@ -278,6 +285,13 @@ fn settle(cause: Cause, until: Option<Instant>, file: &mut File, turn: &mut Turn
     let command = ending(until, file, cdr);
     turn.ask_when((file.call, Errand::End), command, None, !file.held);
     value
+}
+
+/// Counts what became of the attempt by the call's present trunk.
+pub(super) fn note_attempt(cause: Cause, until: Instant, file: &File, turn: &mut Turn<'_>) {
+    if let Some(attempt) = file.attempt(cause, until) {
+        turn.note(Note::Attempted { trunk: Arc::clone(&file.trunk), attempt });
+    }
 }
 
 fn ending(until: Option<Instant>, file: &File, cdr: Cdr) -> Command {

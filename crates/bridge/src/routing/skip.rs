@@ -53,6 +53,23 @@ impl Skip {
         }
     }
 
+    /// Returns the reason's name, for tables and programs.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Destination => "other_destinations",
+            Self::Organization => "other_organizations",
+            Self::Suspended => "suspended",
+            Self::Down => "down",
+            Self::Unregistered => "unregistered",
+            Self::Resting { .. } => "resting",
+            Self::Full => "full",
+            Self::Rate => "busy",
+            Self::Caller => "no_caller",
+            Self::Format => "no_format",
+        }
+    }
+
     /// Whether the same call may find the trunk ready a little later.
     #[must_use]
     pub const fn is_passing(self) -> bool {

@@ -87,6 +87,15 @@ fn refused(label: &str) -> Option<&'static str> {
         "already_called" => "the meeting was calling the number already, or it was in the meeting",
         "no_route" => "no trunk carried the call; each is named above with its reason",
         "withdrawn" => "the call was ended before it left",
+        "caller_anonymous" => {
+            "the caller withheld their number, and the trunk's caller_rules refuse it"
+        }
+        "caller_forged" => {
+            "the caller's number failed verification, and the trunk's caller_rules refuse it"
+        }
+        "caller_unvouched" => {
+            "too little vouched for the caller's number by the trunk's caller_rules"
+        }
         "trunk_rate" => "the trunk sent more calls a second than it may",
         "trunk_full" => "the trunk had its most calls at once",
         "node_full" => "the node had its most calls, or no RTP port was free",
