@@ -254,6 +254,8 @@ impl Bridge {
             sip_call_id: call.to_string(),
             trunk: String::new(),
             caller: None,
+            withheld: None,
+            vouched: model::Vouched::Nothing,
             called: trail.called.map(Did::E164),
             number_type: None,
             meeting: Some(host.meeting.id),

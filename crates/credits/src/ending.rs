@@ -306,6 +306,8 @@ mod tests {
             sip_call_id: "a".into(),
             trunk: "t".into(),
             caller: None,
+            withheld: None,
+            vouched: model::Vouched::Nothing,
             called: None,
             number_type: None,
             meeting: None,

@@ -6,7 +6,7 @@ use crate::dial_out::{DialOutRules, MeetingDialOut};
 use crate::policy::{Decision, Group, OrganizationOutbound, UserOutbound};
 use crate::{
     AccountId, CallId, CallerRules, Currency, Did, E164, IpPrefix, MeetingId, Money, NumberId, OrganizationId,
-    Outbound, Pin, Protection, Rate, RateVersion, TrunkId, UnixTime, UserId,
+    Outbound, Pin, Protection, Rate, RateVersion, TrunkId, UnixTime, UserId, Vouched,
 };
 
 /// Everything that is provisioned: handed whole to `bridge`, replaced whole when it changes. Money
@@ -289,8 +289,12 @@ pub struct Cdr {
     pub sip_call_id: String,
     /// The trunk's name; it came in there.
     pub trunk: String,
-    /// Who called, if known and a number.
+    /// Who called, if known, a number, and not withheld.
     pub caller: Option<Did>,
+    /// Who called, where they want it withheld: for the billing view alone (reliability.md S25).
+    pub withheld: Option<Did>,
+    /// Who vouched for the caller's number.
+    pub vouched: Vouched,
     /// What was dialled.
     pub called: Option<Did>,
     /// The called number's type, if it is ours.

@@ -187,6 +187,8 @@ impl File {
             sip_call_id: self.sip_call_id.clone(),
             trunk: self.trunk.name.clone(),
             caller: self.caller.clone(),
+            withheld: self.withheld.clone(),
+            vouched: self.vouched,
             called: self.called.clone(),
             number_type: self.number.as_ref().map(|number| number.number_type),
             meeting: self.host.as_ref().map(|host| host.meeting.id),

@@ -53,6 +53,8 @@ pub(crate) fn cdr(call: u128, terms: Option<&Terms>) -> Cdr {
         sip_call_id: format!("{call}@carrier.example"),
         trunk: "carrier".to_owned(),
         caller: None,
+        withheld: None,
+        vouched: model::Vouched::Nothing,
         called: None,
         number_type: None,
         meeting: None,

@@ -119,6 +119,8 @@ fn over(cdrs: &[Cdr], view: View, (csv, json): (bool, bool), out: &mut impl Writ
         "currency",
         "ending",
         "sip",
+        "vouched",
+        "withheld_caller",
     ]);
     for cdr in cdrs {
         table.push(row(cdr, view));
@@ -147,6 +149,8 @@ fn row(cdr: &Cdr, view: View) -> Vec<String> {
         cdr.currency.map_or_else(|| "-".to_owned(), |currency| currency.to_string()),
         cdr.ending.label.to_string(),
         cdr.ending.sip_status.to_string(),
+        cdr.vouched.word().to_owned(),
+        view.withheld(cdr.withheld.as_ref()).unwrap_or_else(|| "-".to_owned()),
     ]
 }
 
@@ -168,6 +172,8 @@ pub(super) fn cdr_json(cdr: &Cdr, view: View) -> Value {
         "sip_call_id": cdr.sip_call_id,
         "trunk": cdr.trunk,
         "caller": view.number(cdr.caller.as_ref()),
+        "withheld_caller": view.withheld(cdr.withheld.as_ref()),
+        "vouched": cdr.vouched.word(),
         "called": view.number(cdr.called.as_ref()),
         "number_type": cdr.number_type.map(number_type),
         "meeting": cdr.meeting.map(|meeting| meeting.to_string()),
@@ -246,6 +252,8 @@ mod tests {
             sip_call_id: "=cmd\r\n@carrier".to_owned(),
             trunk: "carrier".to_owned(),
             caller: "+14155550123".parse().ok(),
+            withheld: None,
+            vouched: model::Vouched::Nothing,
             called: "7000".parse().ok(),
             number_type: None,
             meeting: None,
@@ -293,7 +301,25 @@ mod tests {
         let text = records(View::Masked, (false, false));
         let row: Vec<&str> = text.lines().last().unwrap().split_whitespace().collect();
         assert_eq!(row[2], "-");
-        assert_eq!(row[11..], ["unknown_number", "404"]);
+        assert_eq!(row[11..], ["unknown_number", "404", "nothing", "-"]);
+    }
+
+    #[test]
+    fn a_withheld_caller_is_shown_in_the_billing_view_alone() {
+        let record = || Cdr {
+            caller: None,
+            withheld: Some("+14155550199".parse().unwrap()),
+            vouched: model::Vouched::Full,
+            ..cdr()
+        };
+        let told = |view| serde_json::to_string(&cdr_json(&record(), view)).unwrap();
+        assert!(!told(View::Masked).contains("1415555"), "not even masked");
+        assert!(told(View::Masked).contains("\"caller\":\"anonymous\""));
+        assert!(told(View::Full).contains("\"withheld_caller\":\"+14155550199\""));
+        assert!(told(View::Full).contains("\"vouched\":\"passed_a\""));
+        let cells = |view| row(&record(), view).join(" ");
+        assert!(!cells(View::Masked).contains("1415555"));
+        assert!(cells(View::Full).ends_with("passed_a +14155550199"));
     }
 
     #[test]

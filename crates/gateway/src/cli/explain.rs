@@ -90,6 +90,12 @@ fn came(case: &Case, cdr: &Cdr, view: View, out: &mut impl Write) -> Result<()> 
     writeln!(out, "  SIP Call-ID  {}", printable(&cdr.sip_call_id))?;
     writeln!(out, "  came         {} on trunk {}", iso(cdr.invited), printable(&cdr.trunk))?;
     writeln!(out, "  caller       {}", view.number(cdr.caller.as_ref()))?;
+    if let Some(withheld) = view.withheld(cdr.withheld.as_ref()) {
+        writeln!(out, "  withheld     {withheld}")?;
+    }
+    if cdr.vouched != model::Vouched::Nothing {
+        writeln!(out, "  vouched for  {}", cdr.vouched.word())?;
+    }
     let kind = cdr.number_type.map_or("not one of ours", number_type);
     writeln!(out, "  dialled      {} ({kind})", view.number(cdr.called.as_ref()))?;
     let Some(answered) = cdr.answered else {

@@ -33,6 +33,14 @@ impl View {
             (Self::Full, Some(number)) => number.full(),
         }
     }
+
+    /// Shows a number that its owner withholds: in the billing view alone (reliability.md S25).
+    pub(crate) fn withheld(self, number: Option<&Did>) -> Option<String> {
+        match self {
+            Self::Masked => None,
+            Self::Full => number.map(Did::full),
+        }
+    }
 }
 
 /// Who pays.

@@ -285,6 +285,8 @@ mod tests {
             sip_call_id: sip_call_id.to_owned(),
             trunk: "demo".to_owned(),
             caller: None,
+            withheld: None,
+            vouched: model::Vouched::Nothing,
             called: None,
             number_type: Some(NumberType::Toll),
             meeting: None,

@@ -2,7 +2,7 @@
 
 use model::policy::Decision;
 use model::record::{Cdr, Ending};
-use model::{Currency, Instant, Rate, RateVersion};
+use model::{Currency, Instant, Rate, RateVersion, Vouched};
 
 use crate::Error;
 use crate::sqlite::row::{Fields, Packed, corrupt, word_of};
@@ -43,7 +43,7 @@ pub(crate) fn maybe_rate(row: &mut Fields) -> Result<Option<Rate>, Error> {
     }))
 }
 
-/// Columns: those of table `cdr` from `call` and `sip_call_id` to `decision_version`.
+/// Columns: those of table `cdr` from `call` and `sip_call_id` to `vouched`.
 pub(crate) fn pack_cdr(cdr: &Cdr) -> Packed {
     let reasons = serde_json::Value::from(cdr.reasons.clone());
     let rate = cdr.rate.as_ref().map(pack_rate);
@@ -75,15 +75,19 @@ pub(crate) fn pack_cdr(cdr: &Cdr) -> Packed {
         .maybe_int(cdr.decision.as_ref().map(|decision| decision.allowed.into()))
         .maybe_text(cdr.decision.as_ref().map(|decision| &decision.rule))
         .maybe_text(cdr.decision.as_ref().map(|decision| &decision.version))
+        .maybe_text(cdr.withheld.as_ref().map(model::Did::full))
+        .text(cdr.vouched.word())
 }
 
 /// Reads what [`pack_cdr`] wrote.
 pub(crate) fn unpack_cdr(row: &mut Fields) -> Result<Cdr, Error> {
-    Ok(Cdr {
+    let mut cdr = Cdr {
         call: row.parse()?,
         sip_call_id: row.text()?,
         trunk: row.text()?,
         caller: row.maybe_parse()?,
+        withheld: None,
+        vouched: Vouched::Nothing,
         called: row.maybe_parse()?,
         number_type: row.maybe_word(NUMBER_TYPES)?,
         meeting: row.maybe_parse()?,
@@ -107,7 +111,19 @@ pub(crate) fn unpack_cdr(row: &mut Fields) -> Result<Cdr, Error> {
         },
         reasons: reasons(&row.text()?)?,
         decision: maybe_decision(row)?,
-    })
+    };
+    // A leg that was opened before callers were vouched for has no columns of it, a record nulls.
+    if !row.is_over() {
+        cdr.withheld = row.maybe_parse()?;
+        cdr.vouched = vouched(row.maybe_text()?.as_deref())?;
+    }
+    Ok(cdr)
+}
+
+fn vouched(word: Option<&str>) -> Result<Vouched, Error> {
+    let Some(word) = word else { return Ok(Vouched::Nothing) };
+    let known = Vouched::WORDS.iter().find(|(known, _)| *known == word);
+    known.map(|(_, value)| *value).ok_or_else(|| corrupt("who vouched for a caller"))
 }
 
 /// Reads a decision; a leg that was opened before there were any has no columns for one.
@@ -155,6 +171,7 @@ mod tests {
         assert_eq!(round_trip(&cdr), cdr);
         cdr.rate = None;
         cdr.caller = None;
+        cdr.withheld = None;
         cdr.currency = None;
         cdr.answered = None;
         cdr.account = None;
@@ -183,6 +200,8 @@ mod tests {
             sip_call_id: "a\"b'; DROP TABLE cdr@example".into(),
             trunk: "carrier".into(),
             caller: Some("+14155550123".parse().unwrap()),
+            withheld: Some("+14155550124".parse().unwrap()),
+            vouched: Vouched::Failed,
             called: Some("local.7042".parse().unwrap()),
             number_type: Some(NumberType::TollFree),
             meeting: Some(model::MeetingId(1)),

@@ -51,13 +51,15 @@ INSERT INTO cdr (written, ended, paid_by, used_micros, captured, call, sip_call_
     called, number_type, meeting, organizer, organization, capability, account, invited, answered,
     connected_micros, billed_secs, rate_version, rate_fee, rate_per_minute, rate_initial_secs,
     rate_subsequent_secs, rate_minimum, rate_rounding, fee, charge, currency, label, released_by,
-    sip_status, q850, reasons, decision_allowed, decision_rule, decision_version)
+    sip_status, q850, reasons, decision_allowed, decision_rule, decision_version,
+    withheld, vouched)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
     value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13,
     value ->> 14, value ->> 15, value ->> 16, value ->> 17, value ->> 18, value ->> 19,
     value ->> 20, value ->> 21, value ->> 22, value ->> 23, value ->> 24, value ->> 25,
     value ->> 26, value ->> 27, value ->> 28, value ->> 29, value ->> 30, value ->> 31,
-    value ->> 32, value ->> 33, value ->> 34, value ->> 35, value ->> 36, value ->> 37
+    value ->> 32, value ->> 33, value ->> 34, value ->> 35, value ->> 36, value ->> 37,
+    value ->> 38, value ->> 39
 FROM json_each($7)";
 
 /// Writes what changed on a page.

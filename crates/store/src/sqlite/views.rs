@@ -23,7 +23,8 @@ macro_rules! select_cdr {
              organizer, organization, capability, account, invited, answered, connected_micros, \
              billed_secs, rate_version, rate_fee, rate_per_minute, rate_initial_secs, \
              rate_subsequent_secs, rate_minimum, rate_rounding, fee, charge, currency, label, \
-             released_by, sip_status, q850, reasons, decision_allowed, decision_rule, decision_version) FROM cdr ",
+             released_by, sip_status, q850, reasons, decision_allowed, decision_rule, \
+             decision_version, withheld, vouched) FROM cdr ",
             $rest
         )
     };

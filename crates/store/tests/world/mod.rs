@@ -91,6 +91,8 @@ pub(crate) fn cdr(call: u128, payer: Option<&str>) -> Cdr {
         sip_call_id: format!("{call}@carrier.example"),
         trunk: "carrier".to_owned(),
         caller: Some("+14155550123".parse().unwrap()),
+        withheld: Some("+14155550199".parse().unwrap()),
+        vouched: model::Vouched::Partial,
         called: Some("+18005550100".parse().unwrap()),
         number_type: Some(NumberType::TollFree),
         meeting: None,

@@ -27,6 +27,8 @@ fn record(label: &'static str, connected_micros: u64) -> Cdr {
         sip_call_id: "abc@carrier".to_owned(),
         trunk: "carrier".to_owned(),
         caller: "+14155550123".parse().ok(),
+        withheld: None,
+        vouched: model::Vouched::Nothing,
         called: "+14255550100".parse().ok(),
         number_type: Some(NumberType::Toll),
         meeting: None,
