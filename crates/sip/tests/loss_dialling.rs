@@ -266,6 +266,7 @@ fn trunk() -> Trunk {
         tls_peer: None,
         called_from: CalledFrom::RequestUri,
         trusted: false,
+        caller_rules: Default::default(),
         strip_prefix: String::new(),
         plan: NumberingPlan::default(),
         calls_per_second: None,
