@@ -10,12 +10,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bridge::routing::{Attempt, Direction};
+use bridge::routing::Attempt;
 use bridge::{LiveCall, Note, StoreOutcome};
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusRecorder};
 use model::record::{NumberType, Trunk};
-use model::{Currency, Money, TrunkId};
+use model::{Currency, Money};
 use store::AccountView;
 
 /// How often histograms are folded; without it they grow without bound.
@@ -159,7 +159,6 @@ impl Telemetry {
         BridgeMeters {
             telemetry: self.clone(),
             labelled: BTreeMap::new(),
-            trunks: BTreeMap::new(),
             states: BTreeMap::new(),
             answer: self
                 .histogram("tollgate_bridge_answer_seconds", "From an INVITE to its 200 OK."),
@@ -387,7 +386,6 @@ pub(crate) struct BridgeMeters {
     telemetry: Telemetry,
     /// By name and label value.
     labelled: BTreeMap<(&'static str, Cow<'static, str>), Counter>,
-    trunks: BTreeMap<(TrunkId, Direction), TrunkMeters>,
     /// By name of a state.
     states: BTreeMap<&'static str, Gauge>,
     answer: Histogram,
@@ -426,7 +424,10 @@ impl BridgeMeters {
             ),
             Note::Attempted { trunk, attempt } => self.attempted(trunk, attempt),
             Note::OneWay { trunk, direction } => {
-                self.trunk(trunk, *direction).one_way.increment(1);
+                let help = "Answered legs from which no media ever came, by trunk and direction.";
+                let of = [("trunk", trunk.name.as_str()), ("direction", direction.label())];
+                let name = "tollgate_bridge_trunk_one_way_total";
+                self.telemetry.counter(name, help, &of).increment(1);
             }
             Note::Reachable { trunk, up } => {
                 let help = "Whether calls may leave by a trunk, as OPTIONS or REGISTER told.";
@@ -571,47 +572,25 @@ impl BridgeMeters {
     }
 
     /// Counts under a label. The values come from closed sets, so the table is bounded.
-    fn attempted(&mut self, trunk: &Trunk, attempt: &Attempt) {
-        let name = "tollgate_bridge_trunk_attempts_total";
+    /// Counts by trunk: their number is that of the configured ones, each call is counted once.
+    fn attempted(&self, trunk: &Trunk, attempt: &Attempt) {
+        let of = [("trunk", trunk.name.as_str()), ("direction", attempt.direction.label())];
+        let [name, direction] = of;
+        let outcome = [name, direction, ("outcome", attempt.outcome.label())];
         let help = "Attempts to call that are over, by trunk, direction and outcome.";
-        let (direction, outcome) = (attempt.direction.label(), attempt.outcome.label());
-        let labels =
-            [("trunk", trunk.name.as_str()), ("direction", direction), ("outcome", outcome)];
-        self.telemetry.counter(name, help, &labels).increment(1);
-        let meters = self.trunk(trunk, attempt.direction);
-        meters.connected.increment(attempt.connected.as_secs());
-        meters.short.increment(attempt.is_short().into());
+        let count = |name, help, labels: &[_]| self.telemetry.counter(name, help, labels);
+        count("tollgate_bridge_trunk_attempts_total", help, &outcome).increment(1);
+        let help = "Connected time of ended calls, by trunk and direction.";
+        let connected = count("tollgate_bridge_trunk_connected_seconds_total", help, &of);
+        connected.increment(attempt.connected.as_secs());
+        let help = "Calls answered for less than 6 s, by trunk and direction.";
+        let short = count("tollgate_bridge_trunk_short_calls_total", help, &of);
+        short.increment(attempt.is_short().into());
         if let Some(after) = attempt.post_dial {
-            meters.post_dial.record(after);
+            let name = "tollgate_bridge_trunk_post_dial_seconds";
+            let help = "From the INVITE to ringing or the answer, by trunk and direction.";
+            self.telemetry.histogram_of(name, help, &of).record(after);
         }
-    }
-
-    /// Returns the meters of a trunk; their number is that of the configured trunks.
-    fn trunk(&mut self, trunk: &Trunk, direction: Direction) -> &TrunkMeters {
-        let telemetry = &self.telemetry;
-        let labels = [("trunk", trunk.name.as_str()), ("direction", direction.label())];
-        self.trunks.entry((trunk.id, direction)).or_insert_with(|| TrunkMeters {
-            connected: telemetry.counter(
-                "tollgate_bridge_trunk_connected_seconds_total",
-                "Connected time of ended calls, by trunk and direction.",
-                &labels,
-            ),
-            short: telemetry.counter(
-                "tollgate_bridge_trunk_short_calls_total",
-                "Calls answered for less than 6 s, by trunk and direction.",
-                &labels,
-            ),
-            one_way: telemetry.counter(
-                "tollgate_bridge_trunk_one_way_total",
-                "Answered legs from which no media ever came, by trunk and direction.",
-                &labels,
-            ),
-            post_dial: telemetry.histogram_of(
-                "tollgate_bridge_trunk_post_dial_seconds",
-                "From the INVITE to ringing or the answer, by trunk and direction.",
-                &labels,
-            ),
-        })
     }
 
     fn labelled(
@@ -625,14 +604,6 @@ impl BridgeMeters {
         let known = (name, value.clone());
         self.labelled.entry(known).or_insert_with(make).increment(1);
     }
-}
-
-/// Meters of one trunk and direction.
-struct TrunkMeters {
-    connected: Counter,
-    short: Counter,
-    one_way: Counter,
-    post_dial: Histogram,
 }
 
 /// Meters of the book, summed over the accounts of a currency.

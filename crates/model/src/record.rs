@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use crate::dial_out::{DialOutRules, MeetingDialOut};
 use crate::policy::{Decision, Group, OrganizationOutbound, UserOutbound};
 use crate::{
-    AccountId, CallId, CallerRules, Currency, Did, E164, IpPrefix, MeetingId, Money, NumberId, OrganizationId,
-    Outbound, Pin, Protection, Rate, RateVersion, TrunkId, UnixTime, UserId, Vouched,
+    AccountId, CallId, CallerRules, Currency, Did, E164, IpPrefix, MeetingId, Money, NumberId,
+    OrganizationId, Outbound, Pin, Protection, Rate, RateVersion, TrunkId, UnixTime, UserId,
+    Vouched,
 };
 
 /// Everything that is provisioned: handed whole to `bridge`, replaced whole when it changes. Money

@@ -265,6 +265,7 @@ fn trunk(port: Option<u16>, transport: Option<Transport>) -> Trunk {
         tls_peer: None,
         called_from: CalledFrom::RequestUri,
         trusted: false,
+        caller_rules: Default::default(),
         strip_prefix: String::new(),
         plan: NumberingPlan::default(),
         calls_per_second: None,
