@@ -154,8 +154,7 @@ fn a_dead_phone_behind_a_box_that_answers_for_it_is_billed_to_its_last_proof() {
     for asked in 1..=3 {
         assert_eq!(world.state(call), Some("seated"), "before question {asked}");
         world.pass(secs(20));
-        let options = world.expect("OPTIONS");
-        Carrier::reply(&mut world, &options, "503 Service Unavailable");
+        prove_nothing(&mut world, "503 Service Unavailable");
     }
     world.expect("BYE");
     let cdr = world.cdr();
@@ -175,8 +174,7 @@ fn a_peer_without_options_that_speaks_again_is_counted_from_there() {
         world.silence(call);
         for _ in 0..2 {
             world.pass(secs(20));
-            let options = world.expect("OPTIONS");
-            Carrier::reply(&mut world, &options, "405 Method Not Allowed");
+            prove_nothing(&mut world, "405 Method Not Allowed");
         }
         world.input(bridge::Input::Media(media::Event::Life { call, silence: Silence::Ended }));
     }
@@ -196,15 +194,55 @@ fn a_silent_leg_without_proof_has_nothing_captured_past_its_last_one() {
     world.silence(call);
     for _ in 0..2 {
         world.pass(secs(20));
-        let options = world.expect("OPTIONS");
-        Carrier::reply(&mut world, &options, "405 Method Not Allowed");
+        prove_nothing(&mut world, "405 Method Not Allowed");
     }
     let captured = world.book.open_legs()[0].captured;
     assert_eq!(captured, money("0.30"), "the slice that was over by the last packet");
     world.pass(secs(20));
+    prove_nothing(&mut world, "405 Method Not Allowed");
+    assert_eq!(world.cdr().charge, money("0.35"));
+    world.is_at_rest();
+}
+
+#[test]
+fn a_peer_that_takes_only_re_invites_lives_by_them() {
+    let mut world = World::new();
+    world.top_up("9.00");
+    let mut carrier = Carrier::invite(&mut world, "a", BOUND);
+    carrier.establish(&mut world);
+    let call = world.call();
+    world.silence(call);
+    for _ in 0..5 {
+        world.pass(secs(20));
+        let options = world.expect("OPTIONS");
+        Carrier::reply(&mut world, &options, "405 Method Not Allowed");
+        let invite = world.expect("INVITE");
+        Carrier::reply(&mut world, &invite, "200 OK");
+        world.expect("ACK");
+    }
+    assert_eq!(world.state(call), Some("seated"));
+    carrier.bye(&mut world);
+    assert_eq!(world.cdr().charge, money("1.00"));
+    world.is_at_rest();
+}
+
+#[test]
+fn a_peer_whose_call_is_gone_by_its_answer_to_a_re_invite_is_billed_to_its_last_proof() {
+    let mut world = World::new();
+    world.top_up("5.00");
+    let mut carrier = Carrier::invite(&mut world, "a", BOUND);
+    carrier.establish(&mut world);
+    let call = world.call();
+    world.pass(secs(12));
+    world.silence(call);
+    world.pass(secs(21));
     let options = world.expect("OPTIONS");
     Carrier::reply(&mut world, &options, "405 Method Not Allowed");
-    assert_eq!(world.cdr().charge, money("0.35"));
+    let invite = world.expect("INVITE");
+    Carrier::reply(&mut world, &invite, "404 Not Found");
+    world.expect("BYE");
+    let cdr = world.cdr();
+    assert_eq!((cdr.ending.label.as_ref(), cdr.charge), ("peer_gone", money("0.12")));
     world.is_at_rest();
 }
 
@@ -218,8 +256,7 @@ fn a_caller_who_keys_nothing_in_and_proves_nothing_is_gone_too() {
     world.silence(world.call());
     for _ in 0..3 {
         world.pass(secs(20));
-        let options = world.expect("OPTIONS");
-        Carrier::reply(&mut world, &options, "501 Not Implemented");
+        prove_nothing(&mut world, "501 Not Implemented");
     }
     world.expect("BYE");
     assert_eq!(world.cdr().ending.label, "peer_gone");
@@ -271,4 +308,13 @@ fn a_repeated_invite_is_one_call_and_one_hold() {
     assert_eq!((world.bridge.live(world.now).len(), world.held()), (1, money("0.30")));
     carrier.bye(&mut world);
     assert_eq!(world.book.cdrs(9).len(), 1);
+}
+
+/// The peer is asked in every way that is open to it without UPDATE, and each answer proves nothing.
+fn prove_nothing(world: &mut World, status: &str) {
+    let options = world.expect("OPTIONS");
+    Carrier::reply(world, &options, status);
+    let invite = world.expect("INVITE");
+    Carrier::reply(world, &invite, status);
+    world.expect("ACK");
 }
