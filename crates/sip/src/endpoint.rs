@@ -281,7 +281,8 @@ impl fmt::Debug for Key {
 pub enum Event {
     /// A new call.
     Invited(Box<Invitation>),
-    /// CANCEL, or a BYE, came before our final answer; 487 has left. The call is gone here.
+    /// CANCEL or a BYE came before our final answer, or the INVITE's Expires passed; 487 has left.
+    /// The call is gone here.
     Cancelled {
         /// The call.
         call: CallId,
@@ -596,6 +597,7 @@ impl Endpoint {
             Alarm::Reliable(call) => self.reliable_due(call, now),
             Alarm::Health(trunk) => self.health_due(trunk, now),
             Alarm::Registration(trunk) => self.registration_due(trunk, now),
+            Alarm::Invitation(call) => self.invitation_due(call, now),
             Alarm::Session(call) => self.session_due(call, now),
             Alarm::Connection(connection) => self.connection_due(connection, now),
             Alarm::Names => self.names_due(now),

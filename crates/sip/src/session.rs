@@ -62,6 +62,8 @@ pub(crate) enum Phase {
         /// Whether our provisional answers are to be acknowledged, and the one that waits for it.
         reliably: bool,
         reliable: Option<Reliable>,
+        /// When the caller wants no answer any more (RFC 3261 §13.3.1).
+        expires: Option<Instant>,
     },
     /// 200 OK has left.
     Live(Box<Live>),
@@ -177,6 +179,7 @@ impl Endpoint {
         self.await_prack(id, None);
         self.watch(id, None);
         self.wind(id, None);
+        self.decided(id);
         let call = self.calls.remove(&id)?;
         self.tags.remove(&call.dialog.id.local_tag);
         self.streams.unbind(call.dialog.flow, id);

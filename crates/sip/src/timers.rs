@@ -27,6 +27,8 @@ pub(crate) enum Alarm {
     Registration(TrunkId),
     /// A reliable provisional answer without its PRACK.
     Reliable(CallId),
+    /// An INVITE that waits for its final answer.
+    Invitation(CallId),
     /// A session timer.
     Session(CallId),
     /// A connection that is silent.

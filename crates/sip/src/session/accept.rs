@@ -56,6 +56,7 @@ impl Endpoint {
     /// Sends 200 OK, and repeats it until the ACK.
     pub(crate) fn accept(&mut self, id: CallId, body: &Bytes, now: Instant) {
         self.await_prack(id, None);
+        self.decided(id);
         let Some(call) = self.calls.get_mut(&id) else { return };
         let flow = call.dialog.flow;
         let (invite, late, terms) = match call.phase {

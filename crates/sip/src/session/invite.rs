@@ -1,9 +1,10 @@
 //! INVITE outside a dialog: a new call, or a refusal before there is one.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
-use model::{CallId, limits};
+use model::{CallId, Instant, limits};
 
 use crate::dialog::Dialog;
 use crate::endpoint::{Counted, Endpoint, Event, Invitation};
@@ -11,10 +12,11 @@ use crate::message::body::{self, ACCEPT, Unusable};
 use crate::message::header::Via;
 use crate::message::request::Echo;
 use crate::message::wire::{Lines, Value};
-use crate::message::{Message, Name, Request};
+use crate::message::{Message, Name, Request, header};
 use crate::receive::Arrival;
 use crate::session::timer::{self, Terms};
 use crate::session::{Call, Phase};
+use crate::timers::Alarm;
 use crate::transaction::Mark;
 use crate::transaction::server_invite::{Invite, State};
 use crate::transport::Flow;
@@ -55,7 +57,7 @@ impl Endpoint {
     fn examine(&mut self, arrival: &Arrival<'_>) -> Result<Admitted, Refused> {
         let request = &arrival.request;
         if let Some(hops) = request.message.first(Name::MaxForwards) {
-            match crate::message::header::decimal(hops) {
+            match header::decimal(hops) {
                 Some(0) => return Err((483, Lines::new())),
                 Some(1..=255) => {}
                 Some(_) | None => return Err((400, Lines::new())),
@@ -105,13 +107,38 @@ impl Endpoint {
         self.streams.bind(arrival.flow, id);
         let reliably = self.wants_reliable(arrival.trunk(), &arrival.request);
         let late = offer.is_none();
-        let phase = Phase::Ringing { invite, late, terms, reliably, reliable: None };
+        let expires = expiry(arrival);
+        self.timers.shift(Alarm::Invitation(id), None, expires);
+        let phase = Phase::Ringing { invite, late, terms, reliably, reliable: None, expires };
         let mark = Some(mark);
         self.calls
             .insert(id, Call { trunk: arrival.trunk(), dialog, mark, known: None, updates, phase });
         self.answer_invite(invite, 100, &Lines::new(), None, arrival.now);
         self.emit(Event::Invited(Box::new(invitation(arrival, id, identity, offer))));
     }
+
+    /// The time that the INVITE gave us is over without a final answer (RFC 3261 §13.3.1).
+    pub(crate) fn invitation_due(&mut self, call: CallId, now: Instant) {
+        let Some(gone) = self.remove(call) else { return };
+        self.dismiss(&gone, now);
+        self.emit(Event::Cancelled { call });
+    }
+
+    /// Takes the watch off an INVITE that gets its final answer.
+    pub(crate) fn decided(&mut self, call: CallId) {
+        let Some(Phase::Ringing { expires, .. }) = self.calls.get_mut(&call).map(|c| &mut c.phase)
+        else {
+            return;
+        };
+        let before = expires.take();
+        self.timers.shift(Alarm::Invitation(call), before, None);
+    }
+}
+
+/// Returns when the caller wants no answer any more; one that cannot be read is none.
+fn expiry(arrival: &Arrival<'_>) -> Option<Instant> {
+    let secs = arrival.request.message.first(Name::Expires).and_then(header::decimal)?;
+    Some(arrival.now + Duration::from_secs(secs.into()))
 }
 
 /// What an INVITE turned out to be.

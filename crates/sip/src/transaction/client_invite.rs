@@ -110,7 +110,11 @@ impl State {
     pub(crate) fn step(self, input: Input, request: &Bytes, now: Instant) -> Step<Self> {
         let later = now + limits::SIP_GIVE_UP;
         match (self, input) {
-            (Self::Calling { .. } | Self::Proceeding { .. }, Input::Provisional(until)) => {
+            (Self::Calling { .. }, Input::Provisional(until)) => {
+                Step::stay(Self::Proceeding { until })
+            }
+            // However often more is promised, the wait has the end that it got first.
+            (Self::Proceeding { until }, Input::Provisional(_)) => {
                 Step::stay(Self::Proceeding { until })
             }
             (Self::Calling { .. } | Self::Proceeding { .. }, Input::Success) => {
