@@ -103,19 +103,8 @@ fn awaited(scenario: &'static str) -> (Site, Dialled) {
     let shared = "number = \"+390110000001\"\ntype";
     site.provision =
         site.provision.replace(shared, "number = \"+390110000001\"\ndefault = true\ntype");
-    site.provision.push_str(DIAL_OUT);
     (site, Call::awaited(scenario).wait_on(first, phone))
 }
-
-/// What calling out costs.
-const DIAL_OUT: &str = r#"
-[[tariff]]
-currency = "EUR"
-type = "dial-out"
-per_minute = "0.60"
-initial_secs = 1
-subsequent_secs = 1
-"#;
 
 fn order(number: &str, more: &str) -> String {
     format!(r#"{{"number":"{number}","by":"bob@bolt.example"{more}}}"#)

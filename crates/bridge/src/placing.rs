@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use credits::{Command, Terms};
 use model::record::{Capability, Cdr};
-use model::{CallId, Did, Money, Now, limits};
+use model::{CallId, Did, E164, Money, Now, limits, numbering};
 use rand_chacha::rand_core::Rng;
 
 use crate::Bridge;
@@ -178,7 +178,7 @@ impl Bridge {
             private: false,
             keys: None,
             number: None,
-            language: 0,
+            language: self.language_for(&called),
             invited: now,
             answered: None,
             port: None,
@@ -220,6 +220,18 @@ impl Bridge {
         } else {
             self.follow(id, (Stage::Asked, Stage::Over));
         }
+    }
+
+    /// Returns the language that is spoken where the number leads, if there are recordings of it;
+    /// else the first one. A meeting has no language of its own.
+    fn language_for(&self, called: &E164) -> u8 {
+        let country = numbering::place(called).country;
+        let spoken = |tag: &str| {
+            let region = tag.split_once('-').map(|(_, region)| region);
+            region.zip(country).is_some_and(|(region, country)| region == country.code())
+        };
+        let found = self.settings.prompts.languages().position(spoken);
+        found.and_then(|index| u8::try_from(index).ok()).unwrap_or(0)
     }
 
     /// Why no call is placed at all just now.

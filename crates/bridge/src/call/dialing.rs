@@ -20,10 +20,15 @@ use crate::call::{Signal, State};
 use crate::desk::Errand;
 use crate::ending::{Cause, Unreached};
 use crate::meter::Meter;
+use crate::outbound::Denied;
+use crate::outbound::decision;
 use crate::output::Note;
-use crate::routing::{self, Route};
+use crate::refusal::Refusal;
+use crate::routing::{self, Route, Wanted};
 use crate::turn::Turn;
 
+/// Redirections that are followed, one after the other.
+const REDIRECTIONS: u8 = 3;
 /// Hops of our INVITEs (RFC 3261 §8.1.1.6).
 const MAX_FORWARDS: u8 = 70;
 /// No answer from the user (ITU-T Q.850), when it has rung for long enough.
@@ -41,6 +46,8 @@ pub(crate) struct Dialing {
     routes: VecDeque<Route>,
     /// Whether packets came, as media last told.
     silence: Option<Silence>,
+    /// How often it was redirected.
+    redirections: u8,
     give_up: Instant,
 }
 
@@ -56,7 +63,7 @@ impl Dialing {
         let ring = file.outgoing.as_ref().map_or(Duration::ZERO, |outgoing| outgoing.ring);
         let give_up = turn.now.mono + ring;
         let none = Cause::Unreached(Unreached::Failed, NO_ROUTE.0, NO_ROUTE.1);
-        next((session, routes, give_up), none, file, turn)
+        next((session, routes, give_up), 0, none, file, turn)
     }
 
     pub(crate) fn step(mut self, signal: Signal, file: &mut File, turn: &mut Turn<'_>) -> State {
@@ -150,19 +157,66 @@ impl Dialing {
         let said = if failure.answered { "answered" } else { "never answered:" };
         file.because(format!("trunk {} {said} {}{named}", file.trunk.name, failure.status));
         turn.health.failed(file.trunk.id, failure, turn.now.mono);
+        if !failure.contacts.is_empty() {
+            return self.redirected(failure, file, turn);
+        }
         let why = Unreached::of(failure);
         let cause = Cause::Unreached(why, failure.status, failure.q850.unwrap_or(why.q850()));
         // Once the media path is open it has rung; a trunk that said so is never left.
         if !routing::moves_on(failure, &file.trunk) || file.open {
             return leaving::end(cause, turn.now.mono, Wire::Told, file, turn);
         }
-        next((self.session, self.routes, self.give_up), cause, file, turn)
+        let redirections = self.redirections;
+        next((self.session, self.routes, self.give_up), redirections, cause, file, turn)
     }
+}
+
+impl Dialing {
+    /// The trunk says where else the person is, at a host that may say so. Wherever that is, it is
+    /// decided about anew, and costs what was agreed, or it is not called.
+    fn redirected(mut self, failure: &sip::Failure, file: &mut File, turn: &mut Turn<'_>) -> State {
+        self.redirections += 1;
+        let mut denied = Denied::from(Refusal::NoRoute);
+        let contacts = failure.contacts.iter().filter(|_| self.redirections <= REDIRECTIONS);
+        for contact in contacts {
+            match elsewhere(contact, file, turn) {
+                Ok(routes) => {
+                    file.because("redirected, and allowed there".to_owned());
+                    let none = Cause::Unreached(Unreached::Failed, NO_ROUTE.0, NO_ROUTE.1);
+                    let rest = (self.session, routes, self.give_up);
+                    return next(rest, self.redirections, none, file, turn);
+                }
+                Err(no) => {
+                    let label = no.refusal.label();
+                    file.because(format!("redirection refused: {label}: {}", no.message));
+                    denied = no;
+                }
+            }
+        }
+        leaving::end(Cause::Refused(denied.refusal), turn.now.mono, Wire::Told, file, turn)
+    }
+}
+
+/// Decides about a number that a trunk redirects to: policy, route and price as at first.
+fn elsewhere(contact: &str, file: &File, turn: &mut Turn<'_>) -> Result<VecDeque<Route>, Denied> {
+    let host = file.host.as_ref().ok_or(Refusal::Withdrawn)?;
+    let (_, ruled) = decision::allowed(turn.directory, host, contact);
+    let (called, _) = ruled.map_err(|(_, denied)| denied)?;
+    if turn.directory.dial_out_price(&host.organization, &called) != file.price {
+        return Err(Denied::new(Refusal::NoTariff, "it leads to a number of another price"));
+    }
+    let organization = host.organization.id;
+    let wanted = Wanted { called, organization, withheld: false };
+    let (directory, health) = (turn.directory, &*turn.health);
+    let plan = routing::plan(directory, health, &wanted, turn.now.mono, turn.chance);
+    let plan = plan.map_err(|none| Denied::new(Refusal::NoRoute, none.to_string()))?;
+    Ok(plan.routes.into())
 }
 
 /// Tries the next trunk that takes the call; without one the call ends for the reason given.
 fn next(
     (session, mut routes, give_up): (u64, VecDeque<Route>, Instant),
+    redirections: u8,
     last: Cause,
     file: &mut File,
     turn: &mut Turn<'_>,
@@ -190,7 +244,7 @@ fn next(
         }
         turn.sip(sip::Command::Dial(Box::new(dial(&route, &offer, file))));
         file.caller = Some(route.shown);
-        let dialing = Dialing { session, offer, routes, silence: None, give_up };
+        let dialing = Dialing { session, offer, routes, silence: None, redirections, give_up };
         return State::Dialing(Box::new(dialing));
     }
     leaving::end(last, turn.now.mono, Wire::Told, file, turn)

@@ -118,21 +118,38 @@ fn licence(facts: &Facts<'_>) -> Result<&'static str, Denied> {
 
 /// Reads the number by the organizer's country and asks the policy (domain.md §3).
 fn policy(facts: &Facts<'_>, typed: &str, trail: &mut Trail) -> Result<E164, Denied> {
-    let (directory, host) = (facts.directory, facts.host);
-    let terms = directory.outbound_terms(&host.organizer, &host.organization);
-    let called = dialled::read(typed, terms.country).map_err(|misdial| {
-        trail.decision = Some(policy::unread(misdial, &terms));
-        Denied::new(Refusal::from(misdial), misdial.to_string())
-    })?;
-    trail.called = Some(called);
-    let verdict = policy::decide(&called, directory.is_ours(&called), Caller::Meeting, &terms);
-    trail.decision = Some(verdict.decision());
-    match verdict.refused {
-        None => {
-            trail.reasons.push(format!("allowed: {}", verdict.rule));
-            Ok(called)
+    let (decision, decided) = allowed(facts.directory, facts.host, typed);
+    trail.decision = Some(decision);
+    let (called, rule) = match decided {
+        Ok(allowed) => allowed,
+        Err((called, denied)) => {
+            trail.called = called;
+            return Err(denied);
         }
-        Some(refusal) => Err(Denied::new(refusal, verdict.rule)),
+    };
+    trail.called = Some(called);
+    trail.reasons.push(format!("allowed: {rule}"));
+    Ok(called)
+}
+
+/// A number with the rule that allows it; else the named no, with the number if it could be read.
+pub(crate) type Ruled = Result<(E164, String), (Option<E164>, Denied)>;
+
+/// Reads a number by the organizer's country and asks the policy.
+pub(crate) fn allowed(directory: &Directory, host: &Hosted, typed: &str) -> (Decision, Ruled) {
+    let terms = directory.outbound_terms(&host.organizer, &host.organization);
+    let called = match dialled::read(typed, terms.country) {
+        Ok(called) => called,
+        Err(misdial) => {
+            let denied = Denied::new(Refusal::from(misdial), misdial.to_string());
+            return (policy::unread(misdial, &terms), Err((None, denied)));
+        }
+    };
+    let verdict = policy::decide(&called, directory.is_ours(&called), Caller::Meeting, &terms);
+    let decision = verdict.decision();
+    match verdict.refused {
+        None => (decision, Ok((called, verdict.rule))),
+        Some(refusal) => (decision, Err((Some(called), Denied::new(refusal, verdict.rule)))),
     }
 }
 

@@ -62,6 +62,8 @@ impl Callee {
         lines: &str,
         body: Option<&str>,
     ) {
+        let own = format!("Contact: <sip:callee@{}>\r\n", self.source);
+        let own = if lines.contains("Contact:") { String::new() } else { own };
         let body = body.unwrap_or_default();
         let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
         let to = format!("{};tag={}", field(&self.invite, "To"), self.tag);
@@ -71,8 +73,7 @@ impl Callee {
             world,
             format!(
                 "SIP/2.0 {status}\r\nVia: {via}\r\nFrom: {from}\r\nTo: {to}\r\nCall-ID: {id}\r\n\
-                 CSeq: {cseq}\r\nContact: <sip:callee@{}>\r\n{lines}{kind}Content-Length: {}\r\n\r\n{body}",
-                self.source,
+                 CSeq: {cseq}\r\n{own}{lines}{kind}Content-Length: {}\r\n\r\n{body}",
                 body.len()
             ),
         );

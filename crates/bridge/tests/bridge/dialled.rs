@@ -72,6 +72,28 @@ fn nobody_presses_one_and_the_leg_is_ended_and_charged_from_its_answer() {
 }
 
 #[test]
+fn a_called_person_is_spoken_to_in_the_language_of_their_country() {
+    let mut world = World::set_trunks(provision::standard(), trunks(), |settings| {
+        let mut builder = media::LibraryBuilder::embedded().unwrap();
+        for prompt in Prompt::ALL {
+            builder.add("it-IT", prompt, &wav()).unwrap();
+        }
+        settings.prompts = builder.build().unwrap().into();
+    });
+    world.top_up("5.00");
+    for (number, language) in [(NUMBER, 1), ("+442079460123", 0)] {
+        world.forget();
+        world.order(&[number], Options::default());
+        Callee::rung(&mut world).pick_up(&mut world);
+        let opened = world.media.iter().find_map(|command| match command {
+            media::Command::Open { language, .. } => Some(*language),
+            _ => None,
+        });
+        assert_eq!(opened, Some(language), "{number}");
+    }
+}
+
+#[test]
 fn without_press_one_the_called_person_is_in_at_once() {
     let mut world = funded("5.00");
     world.order(&[NUMBER], plain());
@@ -191,6 +213,30 @@ fn a_failing_trunk_is_left_and_a_busy_person_is_not_called_twice() {
     world.order(&[NUMBER], plain());
     Callee::rung(&mut world).answer(&mut world, "486 Busy Here", None);
     assert_eq!(world.cdr().trunk, "first", "busy is busy by any trunk");
+}
+
+#[test]
+fn a_redirection_is_followed_only_where_the_policy_and_the_price_allow() {
+    let redirected = |to: &str| {
+        let mut all = trunks();
+        all[1].outbound.as_mut().unwrap().redirect_hosts = vec!["192.0.2.10".into()];
+        let mut world = World::set_trunks(provision::standard(), all, |_| ());
+        world.top_up("5.00");
+        world.order(&[NUMBER], plain());
+        let callee = Callee::rung(&mut world);
+        let contact = format!("Contact: <sip:{to}@192.0.2.10>\r\n");
+        callee.answer_with(&mut world, "302 Moved Temporarily", &contact, None);
+        world.expect("ACK");
+        world
+    };
+    let mut world = redirected("+390112345679");
+    assert_eq!(Callee::rung(&mut world).user(), "+390112345679");
+    let mut world = redirected("+39899123456");
+    assert!(!world.sent.iter().any(|sent| sent.starts_with("INVITE")));
+    let cdr = world.cdr();
+    assert_eq!(cdr.ending.label, "destination_premium", "{cdr:?}");
+    assert_eq!((cdr.charge, world.available()), (money("0"), money("5.00")));
+    world.is_at_rest();
 }
 
 #[test]
@@ -477,6 +523,28 @@ fn of_two_answers_the_first_is_the_call_and_the_other_is_ended() {
     let bye = world.expect("BYE");
     assert!(field(&bye, "To").contains("tag=other"), "{bye}");
     assert_eq!(world.state(call), Some("seated"));
+}
+
+/// A recording of 20 ms of silence: WAV, 8 kHz, mono, 16 bits.
+fn wav() -> Vec<u8> {
+    let samples = [0_u8; 320];
+    let mut file = b"RIFF".to_vec();
+    file.extend((36 + 320_u32).to_le_bytes());
+    file.extend(b"WAVEfmt ");
+    file.extend(16_u32.to_le_bytes());
+    for word in [1_u16, 1] {
+        file.extend(word.to_le_bytes());
+    }
+    for long in [8_000_u32, 16_000] {
+        file.extend(long.to_le_bytes());
+    }
+    for word in [2_u16, 16] {
+        file.extend(word.to_le_bytes());
+    }
+    file.extend(b"data");
+    file.extend(320_u32.to_le_bytes());
+    file.extend(samples);
+    file
 }
 
 fn plain() -> Options {

@@ -88,7 +88,12 @@ fn told(case: &Case, provision: &Provision, proof: &Proof, view: View) -> Result
 fn came(case: &Case, cdr: &Cdr, view: View, out: &mut impl Write) -> Result<()> {
     writeln!(out, "call {}", case.call)?;
     writeln!(out, "  SIP Call-ID  {}", printable(&cdr.sip_call_id))?;
-    writeln!(out, "  came         {} on trunk {}", iso(cdr.invited), printable(&cdr.trunk))?;
+    let (at, trunk) = (iso(cdr.invited), printable(&cdr.trunk));
+    match (is_ours(cdr), cdr.trunk.is_empty()) {
+        (false, _) => writeln!(out, "  came         {at} on trunk {trunk}")?,
+        (true, false) => writeln!(out, "  asked for    {at}, placed by trunk {trunk}")?,
+        (true, true) => writeln!(out, "  asked for    {at}, never placed")?,
+    }
     writeln!(out, "  caller       {}", view.number(cdr.caller.as_ref()))?;
     if let Some(withheld) = view.withheld(cdr.withheld.as_ref()) {
         writeln!(out, "  withheld     {withheld}")?;
@@ -96,7 +101,8 @@ fn came(case: &Case, cdr: &Cdr, view: View, out: &mut impl Write) -> Result<()> 
     if cdr.vouched != model::Vouched::Nothing {
         writeln!(out, "  vouched for  {}", cdr.vouched.word())?;
     }
-    let kind = cdr.number_type.map_or("not one of ours", number_type);
+    let kind = if is_ours(cdr) { "called by us" } else { "not one of ours" };
+    let kind = cdr.number_type.map_or(kind, number_type);
     writeln!(out, "  dialled      {} ({kind})", view.number(cdr.called.as_ref()))?;
     let Some(answered) = cdr.answered else {
         return Ok(writeln!(out, "  answered     never")?);
@@ -107,6 +113,11 @@ fn came(case: &Case, cdr: &Cdr, view: View, out: &mut impl Write) -> Result<()> 
         writeln!(out, "  connected    {} s, until {until}", seconds(cdr.connected_micros))?;
     }
     Ok(())
+}
+
+/// Whether we placed the call, or were to: only then was a number decided about, or no trunk known.
+fn is_ours(cdr: &Cdr) -> bool {
+    cdr.decision.is_some() || cdr.trunk.is_empty()
 }
 
 fn why(cdr: &Cdr, provision: &Provision, out: &mut impl Write) -> Result<()> {
