@@ -1,6 +1,6 @@
 //! Calls that a meeting places: who is called, who is in, what it costs.
 
-use crate::harness::clock::{pause, secs};
+use crate::harness::clock::{pause, secs, wait_for};
 use crate::harness::sipp::{Call, Dialled, row_to_be_called_on};
 use crate::harness::site::{BOLT, Site};
 use crate::harness::tollgate::{Tollgate, expect_success};
@@ -75,7 +75,7 @@ fn a_call_that_nobody_answers_is_cancelled() {
     callee.sipp.succeed();
     tollgate.wait_for_call(&call, "over");
     let book = tollgate.book();
-    book.record(&call).assert_ended("unattributed", "no_answer", 408);
+    book.record(&call).assert_ended("credits", "no_answer", 408);
     assert_eq!(book.account(BOLT, "captured"), 0);
     book.assert_settled();
 }
@@ -88,7 +88,10 @@ fn a_call_that_credit_does_not_cover_never_leaves() {
     assert_eq!(answer.status, 402, "{}", answer.body);
     assert!(answer.body.contains("insufficient_credit"), "{}", answer.body);
     let book = tollgate.book();
-    assert_eq!(book.number("SELECT COUNT(*) FROM cdr WHERE label = 'insufficient_credit'"), 1);
+    wait_for("its record", secs(5), || {
+        let refused = "SELECT COUNT(*) FROM cdr WHERE label = 'insufficient_credit'";
+        (book.number(refused) == 1).then_some(())
+    });
     book.assert_settled();
     drop(callee);
 }

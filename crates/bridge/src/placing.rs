@@ -191,6 +191,7 @@ impl Bridge {
                 ring,
                 dialled: now.mono,
                 rang: None,
+                withheld: item.options.withheld,
                 counted: false,
                 denied: None,
             }),

@@ -206,7 +206,8 @@ fn elsewhere(contact: &str, file: &File, turn: &mut Turn<'_>) -> Result<VecDeque
         return Err(Denied::new(Refusal::NoTariff, "it leads to a number of another price"));
     }
     let organization = host.organization.id;
-    let wanted = Wanted { called, organization, withheld: false };
+    let withheld = file.outgoing.as_ref().is_some_and(|outgoing| outgoing.withheld);
+    let wanted = Wanted { called, organization, withheld };
     let (directory, health) = (turn.directory, &*turn.health);
     let plan = routing::plan(directory, health, &wanted, turn.now.mono, turn.chance);
     let plan = plan.map_err(|none| Denied::new(Refusal::NoRoute, none.to_string()))?;

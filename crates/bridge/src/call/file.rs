@@ -44,6 +44,8 @@ pub(crate) struct Outgoing {
     pub(crate) dialled: Instant,
     /// When it was first heard to ring there, or was answered.
     pub(crate) rang: Option<Instant>,
+    /// Whether the called person is not to see who calls.
+    pub(crate) withheld: bool,
     /// Whether it counts among the calls of its trunk.
     pub(crate) counted: bool,
     /// What it was refused for, if it was; told to whoever asked for it.
