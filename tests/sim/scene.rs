@@ -124,6 +124,7 @@ pub fn provision(plan: &Plan) -> Provision {
             meeting("elsewhere", OTHER_ID),
         ],
         tariffs: vec![tariff(NumberType::Toll), tariff(NumberType::TollFree)],
+        guards: model::Guards::default(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is provisioned, indexed for admission. Immutable; replaced whole.
 
 mod calling;
+mod guarding;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
@@ -12,8 +13,8 @@ use model::record::{
     TariffRow, Trunk, User, normalize,
 };
 use model::{
-    Currency, DialOutRules, Did, GroupId, MeetingId, OrganizationId, Outbound, Pin, Rate, TrunkId,
-    UserId,
+    Currency, DialOutRules, Did, GroupId, MeetingId, OrganizationId, Outbound, Pin, Rate, Subject,
+    TrunkId, UserId,
 };
 
 /// Why a provision cannot be used.
@@ -98,6 +99,7 @@ pub struct Directory {
     /// What an organization's meetings are licensed for, for its own toll-free numbers.
     hosts: BTreeMap<OrganizationId, Vec<Arc<Hosted>>>,
     tariffs: BTreeMap<(Option<OrganizationId>, TariffKind), Prices>,
+    guards: guarding::Index,
 }
 
 impl Directory {
@@ -111,7 +113,9 @@ impl Directory {
             let what = format!("trunk {}", trunk.name);
             once(directory.trunks.insert(trunk.id, Arc::new(trunk)), what)?;
         }
+        directory.guards = guarding::Index::new(provision.guards);
         for organization in provision.organizations {
+            directory.guards.give(Subject::Organization(organization.id));
             let what = format!("organization {}", organization.name);
             once(directory.organizations.insert(organization.id, organization), what)?;
         }

@@ -226,7 +226,7 @@ pub fn labels() -> Vec<&'static str> {
         Cause::Panicked,
         Cause::Fenced,
     ];
-    let refused = Refusal::ALL.iter().map(|refusal| refusal.label());
+    let refused = Refusal::all().map(Refusal::label);
     causes.into_iter().chain(unreached).map(Cause::label).chain(refused).collect()
 }
 

@@ -55,6 +55,7 @@ use crate::closing::Closing;
 use crate::conference::Conferences;
 use crate::desk::Desk;
 use crate::gate::Gate;
+use crate::outbound::limits::Budgets;
 use crate::outbound::orders::Orders;
 use crate::ports::Ports;
 use crate::routing::{Direction, Health, Skip, Statistics};
@@ -89,6 +90,8 @@ pub struct Bridge {
     /// How the trunks did in the last hour.
     statistics: Statistics,
     orders: Orders,
+    /// What calls of ours have cost whom.
+    budgets: Budgets,
     /// Whom each meeting is calling, or has called in.
     called: BTreeSet<(MeetingId, E164)>,
     ports: Ports,
@@ -136,6 +139,7 @@ impl Bridge {
             health: Health::default(),
             statistics: Statistics::default(),
             orders: Orders::default(),
+            budgets: Budgets::default(),
             called: BTreeSet::new(),
             ports: Ports::default(),
             desk: Desk::default(),

@@ -12,6 +12,7 @@ use crate::desk::Errand;
 use crate::ending::Cause;
 use crate::input::StoreOutcome;
 use crate::output::Note;
+use crate::refusal::{Guard, Refusal};
 use crate::turn::Turn;
 
 /// How often a refused roll is asked again.
@@ -43,6 +44,8 @@ enum Outlook {
     Open,
     /// There was none: the leg ends with its paid time, unless a retry is granted.
     Final,
+    /// A guard lets it have no more: likewise.
+    Capped(Guard),
 }
 
 /// Whether the goodbye is being said.
@@ -181,6 +184,7 @@ impl Meter {
     pub(crate) const fn cause(&self) -> Cause {
         match self.outlook {
             Outlook::Final => Cause::CreditExhausted,
+            Outlook::Capped(guard) => Cause::Refused(Refusal::Guard(guard)),
             Outlook::Open => Cause::StoreLost,
         }
     }
@@ -189,17 +193,31 @@ impl Meter {
         let now = turn.now.mono;
         match self.roll {
             Roll::Due(at) if at <= now && now < file.funded_until() => {
+                let most = match turn.budgets.extension(file, turn.directory, now) {
+                    Ok(most) => most,
+                    Err(guard) => return self.cap(guard, file, turn),
+                };
                 self.roll = Roll::Asked(now);
                 let command = Command::Roll {
                     hold: HoldId { leg: file.call, sequence: self.next },
                     epoch: turn.settings.epoch.clone(),
                     used_micros: certain.map_or(0, |until| micros(until.since(file.started()))),
-                    wanted_secs: turn.settings.slice_secs,
+                    wanted_secs: turn.settings.slice_secs.min(most),
                 };
                 turn.ask((file.call, Errand::Roll), command, Some(file.funded_until()));
             }
             Roll::Due(_) | Roll::Asked(_) => {}
         }
+    }
+
+    /// A guard says no: the leg ends with what it was granted, unless the guard changes its mind.
+    fn cap(&mut self, guard: Guard, file: &File, turn: &mut Turn<'_>) {
+        if self.outlook != Outlook::Capped(guard) {
+            tracing::warn!(call = %file.call, guard = guard.row().label, "a call out gets no more time");
+            turn.note(Note::Refused(Refusal::Guard(guard)));
+            self.outlook = Outlook::Capped(guard);
+        }
+        self.roll = Roll::Due(turn.now.mono + RETRY);
     }
 
     /// A new slice stands: media learns it, the next is asked for ahead of its end.
@@ -213,7 +231,7 @@ impl Meter {
     }
 
     fn rescue(&mut self, turn: &mut Turn<'_>) {
-        if self.outlook == Outlook::Final {
+        if self.outlook != Outlook::Open {
             self.outlook = Outlook::Open;
             if self.goodbye == Goodbye::Unsaid {
                 turn.note(Note::Rescued);
@@ -224,9 +242,10 @@ impl Meter {
     /// Looks at the projected end: warns at 60 and 10 s, says goodbye inside the paid time.
     fn look(&mut self, file: &mut File, turn: &mut Turn<'_>) {
         let now = turn.now.mono;
-        let farewell = match self.is_store_silent(now) {
-            true => Prompt::TryLater,
-            false => Prompt::CreditUsedUp,
+        let farewell = match (self.is_store_silent(now), self.outlook) {
+            (true, _) => Prompt::TryLater,
+            (false, Outlook::Capped(_)) => Prompt::Goodbye,
+            (false, Outlook::Open | Outlook::Final) => Prompt::CreditUsedUp,
         };
         let end = self.projected_end(file, turn);
         let goodbye_at = end.minus(turn.length(file, &[farewell]));
@@ -273,7 +292,7 @@ impl Meter {
     /// said no, what the account still carries in whole increments.
     fn projected_end(&self, file: &File, turn: &Turn<'_>) -> Instant {
         let until = file.funded_until();
-        if self.outlook == Outlook::Final || self.is_store_silent(turn.now.mono) {
+        if self.outlook != Outlook::Open || self.is_store_silent(turn.now.mono) {
             return until;
         }
         let far = Duration::from_secs(24 * 3600);

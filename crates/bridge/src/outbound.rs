@@ -3,6 +3,7 @@
 pub(crate) mod decision;
 pub(crate) mod limits;
 pub(crate) mod orders;
+mod window;
 
 use std::fmt;
 use std::time::Duration;

@@ -8,7 +8,7 @@ use model::{CallId, Did, E164, Money, Now, limits, numbering};
 use rand_chacha::rand_core::Rng;
 
 use crate::Bridge;
-use crate::call::file::{File, Outgoing, Payer};
+use crate::call::file::{File, Outgoing, Payer, micros};
 use crate::call::keys::Presses;
 use crate::call::reserving::Reserving;
 use crate::call::{Call, Signal, State, Withdrawal};
@@ -100,6 +100,23 @@ impl Bridge {
         }
     }
 
+    /// Counts what a call of ours was granted, and what it cost once it is over.
+    pub(crate) fn spend(&mut self, id: CallId, granted: bool, now: Now) {
+        let Some(call) = self.calls.get(&id) else { return };
+        let Some(price) = call.file.price else { return };
+        let cost = |secs: u64| credits::charge(&price.rate, secs).unwrap_or(Money::ZERO);
+        let used = call.file.answered.map_or(Money::ZERO, |_| {
+            let connected = micros(call.file.connected(now.mono));
+            cost(credits::billed_secs(price.rate.rounding, connected))
+        });
+        if granted {
+            self.budgets.granted(id, cost(call.file.funded_secs.into()), used, now.mono);
+        }
+        if !call.state.is_live() {
+            self.budgets.leave(id, used, now.mono);
+        }
+    }
+
     fn take_order(&mut self, request: Option<u64>, order: &DialOut, now: Now) {
         let fits = (1..=NUMBERS_MAX).contains(&order.numbers.len());
         let numbers = if fits { &order.numbers[..] } else { &[] };
@@ -145,6 +162,7 @@ impl Bridge {
         let facts = Facts {
             directory: &self.directory,
             health: &self.health,
+            budgets: &self.budgets,
             host,
             by: item.by,
             options: item.options,
@@ -163,7 +181,7 @@ impl Bridge {
         (item, trail, granted): (&Item<'_>, Trail, Granted),
         now: Now,
     ) {
-        let Granted { called, routes, price, class } = granted;
+        let Granted { called, routes, charged, price, class } = granted;
         let Some(first) = routes.front() else { return };
         let rules = host.dial_out();
         let ring = item.options.ring.unwrap_or(rules.ring()).clamp(RING_LIMITS.0, RING_LIMITS.1);
@@ -211,6 +229,7 @@ impl Bridge {
         self.calls.insert(id, Call { file, state: State::Over, alarm: None });
         self.orders.join(item.place.0, id);
         self.called.insert((host.meeting.id, called));
+        self.budgets.enter(id, charged, now.mono);
         let terms = Terms { account: host.organization.id.account(), rate: price.rate, class };
         self.run(id, now, |_, file, turn| {
             file.host = Some(Arc::clone(host));

@@ -1,6 +1,10 @@
 //! The one table of named noes.
 
+mod guard;
+
 use media::Prompt;
+
+pub use guard::Guard;
 
 /// Why a call is turned away or a caller sent off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -67,6 +71,8 @@ pub enum Refusal {
     CallerForged,
     /// Too little vouches for the caller's number by the trunk's rules.
     CallerUnvouched,
+    /// A guard against fraud, abuse or overload.
+    Guard(Guard),
     /// The trunk's calls per second are spent.
     TrunkRate,
     /// The trunk's channels are all busy.
@@ -100,8 +106,8 @@ const PAYER: Row = row("", (403, 21), Prompt::CannotComplete, false);
 const CALL: Row = row("", (480, 41), Prompt::CannotComplete, false);
 
 impl Refusal {
-    /// Every refusal.
-    pub const ALL: [Self; 35] = [
+    /// Every refusal but the guards'.
+    const PLAIN: [Self; 35] = [
         Self::UnknownNumber,
         Self::NotLicensed,
         Self::TollFreeDisabled,
@@ -138,6 +144,11 @@ impl Refusal {
         Self::NodeFull,
         Self::Draining,
     ];
+
+    /// Returns every refusal.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::PLAIN.into_iter().chain(Guard::ALL.into_iter().map(Self::Guard))
+    }
 
     /// Returns the refusal's row.
     #[must_use]
@@ -194,6 +205,7 @@ impl Refusal {
             }
             Self::CallerForged => row("caller_forged", (438, 21), Prompt::CannotComplete, false),
             Self::CallerUnvouched => Row { label: "caller_unvouched", ..PAYER },
+            Self::Guard(guard) => guard.row(),
             Self::TrunkRate => row("trunk_rate", (503, 42), Prompt::TryLater, true),
             Self::TrunkFull => row("trunk_full", (503, 34), Prompt::TryLater, true),
             Self::NodeFull => {
@@ -274,6 +286,7 @@ impl Refusal {
             Self::CallerAnonymous | Self::CallerForged | Self::CallerUnvouched => {
                 "the trunk's caller_rules turn this caller away"
             }
+            Self::Guard(guard) => guard.advice(),
             Self::TrunkRate | Self::TrunkFull => "the trunk has its most calls: try again shortly",
             Self::NodeFull => {
                 "the node has its most calls, or no RTP port is free: try again shortly"
@@ -313,8 +326,8 @@ mod tests {
 
     #[test]
     fn every_refusal_has_a_label_of_its_own() {
-        let labels: BTreeSet<_> = Refusal::ALL.iter().map(|refusal| refusal.label()).collect();
-        assert_eq!(labels.len(), Refusal::ALL.len());
+        let labels: BTreeSet<_> = Refusal::all().map(Refusal::label).collect();
+        assert_eq!(labels.len(), Refusal::all().count());
         let plain = |c: char| c.is_ascii_lowercase() || c == '_';
         assert!(labels.iter().all(|label| !label.is_empty() && label.chars().all(plain)));
     }
@@ -330,10 +343,11 @@ mod tests {
 
     #[test]
     fn only_a_refusal_by_the_whole_node_names_a_time_to_come_back() {
-        let named: Vec<_> = Refusal::ALL.into_iter().filter(|r| r.row().retry_after).collect();
-        assert_eq!(named, [Refusal::NodeFull, Refusal::Draining]);
+        let named: Vec<_> = Refusal::all().filter(|r| r.row().retry_after).collect();
+        let overloaded = Refusal::Guard(Guard::Overloaded);
+        assert_eq!(named, [Refusal::NodeFull, Refusal::Draining, overloaded]);
         assert!(named.iter().all(|refusal| refusal.row().status == 503));
-        assert!(Refusal::ALL.iter().all(|refusal| refusal.row().status != 603));
+        assert!(Refusal::all().all(|refusal| refusal.row().status != 603));
     }
 
     #[test]

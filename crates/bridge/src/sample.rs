@@ -141,6 +141,7 @@ pub(crate) fn provision() -> Provision {
             dial_out: model::MeetingDialOut::default(),
         }],
         tariffs: vec![tariff(NumberType::Toll), tariff(NumberType::TollFree)],
+        guards: model::Guards::default(),
     }
 }
 

@@ -37,6 +37,7 @@ struct Known {
     placed: bool,
     account: Option<AccountId>,
     stage: Stage,
+    funded_secs: u32,
 }
 
 impl Bridge {
@@ -197,6 +198,7 @@ impl Bridge {
             directory: &self.directory,
             conferences: &self.conferences,
             accounts: &self.accounts,
+            budgets: &self.budgets,
             ports: &mut self.ports,
             health: &mut self.health,
             chance: &mut self.chance,
@@ -246,6 +248,7 @@ impl Bridge {
         let incoming = call.file.outgoing.is_none();
         let over = matches!(call.state, State::Over);
         if !incoming {
+            self.spend(id, before.funded_secs != after.funded_secs, now);
             self.follow(id, (before.stage, after.stage));
         }
         if over {
@@ -444,6 +447,7 @@ fn known(call: &Call) -> Known {
         placed: call.file.host.is_some(),
         account: call.file.terms().map(|terms| terms.account),
         stage: call.state.stage(),
+        funded_secs: call.file.funded_secs,
     }
 }
 

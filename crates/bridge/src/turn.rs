@@ -12,6 +12,7 @@ use crate::call::file::File;
 use crate::conference::Conferences;
 use crate::desk::{Errand, Owner, Question};
 use crate::directory::Directory;
+use crate::outbound::limits::Budgets;
 use crate::output::Note;
 use crate::ports::Ports;
 use crate::routing::Health;
@@ -40,6 +41,7 @@ pub(crate) struct Turn<'a> {
     pub(crate) directory: &'a Directory,
     pub(crate) conferences: &'a Conferences,
     pub(crate) accounts: &'a Accounts,
+    pub(crate) budgets: &'a Budgets,
     pub(crate) ports: &'a mut Ports,
     pub(crate) health: &'a mut Health,
     pub(crate) chance: &'a mut ChaCha8Rng,

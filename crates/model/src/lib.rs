@@ -4,6 +4,7 @@
 pub mod country;
 pub mod dial_out;
 pub mod dialled;
+pub mod guard;
 pub mod id;
 pub mod limits;
 pub mod money;
@@ -19,6 +20,7 @@ pub mod vouched;
 pub use country::{Country, CountryError};
 pub use dial_out::{DialOutRules, ListedCall, MeetingDialOut};
 pub use dialled::Misdial;
+pub use guard::{Allowance, Budget, Guards, NewCountries, Screen, Standing, Subject, Suspension};
 pub use id::{
     AccountId, CallId, GroupId, HoldId, MeetingId, NumberId, OrganizationId, TrunkId, UserId,
 };

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::dial_out::{DialOutRules, MeetingDialOut};
+use crate::guard::Guards;
 use crate::policy::{Decision, Group, OrganizationOutbound, UserOutbound};
 use crate::{
     AccountId, CallId, CallerRules, Currency, Did, E164, IpPrefix, MeetingId, Money, NumberId,
@@ -28,6 +29,8 @@ pub struct Provision {
     pub meetings: Vec<Meeting>,
     /// Prices of dialling in and out.
     pub tariffs: Vec<TariffRow>,
+    /// Guards against fraud and abuse.
+    pub guards: Guards,
 }
 
 /// A customer.

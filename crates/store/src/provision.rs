@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::OrganizationId;
 use model::policy::Group;
 use model::record::{Meeting, NumberType, Organization, Provision, ServiceNumber, TariffRow, User};
+use model::{Guards, OrganizationId};
 
 use crate::Error;
 
@@ -38,6 +38,11 @@ pub(crate) fn merge(current: &Provision, change: &Provision) -> Result<Option<Pr
         numbers: upsert(&current.numbers, &change.numbers, |row| row.id),
         meetings: upsert(&current.meetings, &change.meetings, |row| row.id),
         tariffs,
+        guards: Guards {
+            budgets: upsert(&current.guards.budgets, &change.guards.budgets, |row| row.subject),
+            suspensions: current.guards.suspensions.clone(),
+            screens: upsert(&current.guards.screens, &change.guards.screens, |row| row.subject),
+        },
     };
     if merged == *current {
         return Ok(None);

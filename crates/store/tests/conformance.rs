@@ -533,5 +533,6 @@ fn world_of_acme() -> Provision {
         numbers,
         meetings: vec![meeting],
         tariffs: vec![list, out, own],
+        guards: model::Guards::default(),
     }
 }

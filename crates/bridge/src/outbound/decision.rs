@@ -5,12 +5,13 @@ use std::collections::VecDeque;
 
 use credits::Class;
 use model::policy::Decision;
-use model::{E164, Instant, dialled};
+use model::{E164, Instant, dialled, numbering};
 use rand_chacha::ChaCha8Rng;
 
 use crate::admission;
 use crate::directory::{Directory, Hosted, Price};
-use crate::outbound::{By, Denied, Options, limits};
+use crate::outbound::limits::{Budgets, Charged};
+use crate::outbound::{By, Denied, Options};
 use crate::policy::{self, Caller};
 use crate::refusal::Refusal;
 use crate::routing::{self, Health, Route, Wanted};
@@ -20,6 +21,7 @@ use crate::routing::{self, Health, Route, Wanted};
 pub(crate) struct Facts<'a> {
     pub(crate) directory: &'a Directory,
     pub(crate) health: &'a Health,
+    pub(crate) budgets: &'a Budgets,
     pub(crate) host: &'a Hosted,
     pub(crate) by: By,
     pub(crate) options: Options,
@@ -45,6 +47,8 @@ pub(crate) struct Granted {
     pub(crate) called: E164,
     /// At least one.
     pub(crate) routes: VecDeque<Route>,
+    /// Whose budgets it is on.
+    pub(crate) charged: Charged,
     pub(crate) price: Price,
     pub(crate) class: Class,
 }
@@ -81,7 +85,9 @@ fn steps(
     if !facts.has_place {
         return Err(Refusal::MeetingFull.into());
     }
-    limits::within(host, &called)?;
+    let charged = Charged::new(host, numbering::place(&called).country);
+    let within = facts.budgets.within(&charged, facts.directory, facts.now);
+    within.map_err(Refusal::Guard)?;
     let organization = host.organization.id;
     let wanted = Wanted { called, organization, withheld: facts.options.withheld };
     let plan = routing::plan(facts.directory, facts.health, &wanted, facts.now, chance);
@@ -90,7 +96,8 @@ fn steps(
     let price = facts.directory.dial_out_price(&host.organization, &called);
     let price = price.ok_or(Refusal::NoTariff)?;
     trail.reasons.push(price.to_string());
-    Ok(Granted { called, routes: plan.routes.into(), price, class: class(facts) })
+    let routes = plan.routes.into();
+    Ok(Granted { called, routes, charged, price, class: class(facts) })
 }
 
 /// Who asks for the call, if they may.

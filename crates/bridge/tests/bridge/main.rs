@@ -6,6 +6,7 @@ mod carrier;
 mod charged;
 mod dialled;
 mod dialogs;
+mod guarded;
 mod identified;
 mod included;
 mod node;

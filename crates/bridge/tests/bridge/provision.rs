@@ -114,6 +114,7 @@ pub(crate) fn standard() -> Provision {
         ],
         meetings: vec![meeting],
         tariffs: [TariffKind::Toll, TariffKind::TollFree, TariffKind::DialOut].map(tariff).into(),
+        guards: model::Guards::default(),
     }
 }
 

@@ -160,8 +160,8 @@ fn protection(
 }
 
 fn refusal_code(checker: &mut Checker<'_>, key: &str, label: &str, code: u16) {
-    if !Refusal::ALL.iter().any(|refusal| refusal.label() == label) {
-        let labels: Vec<&str> = Refusal::ALL.iter().map(|refusal| refusal.label()).collect();
+    if !Refusal::all().any(|refusal| refusal.label() == label) {
+        let labels: Vec<&str> = Refusal::all().map(Refusal::label).collect();
         checker.bad(key, format!("is no refusal; {} are allowed", labels.join(", ")));
     }
     checker.within(key, code, 300..=699);

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::record::{Licence, NumberType, Organization, Provision, User};
-use model::{Currency, GroupId, MeetingId, OrganizationId, UserId};
+use model::{Currency, GroupId, Guards, MeetingId, OrganizationId, UserId};
 
 use super::conference_id::Draw;
 use super::shape::{File, Text, line_of};
@@ -64,6 +64,7 @@ impl<'a> Reading<'a> {
             numbers,
             meetings,
             tariffs,
+            guards: Guards::default(),
         }
     }
 

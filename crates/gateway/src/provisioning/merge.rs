@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use model::OrganizationId;
 use model::policy::Group;
 use model::record::{Licence, Meeting, Organization, Provision, ServiceNumber, TariffRow, User};
+use model::{Guards, OrganizationId};
 
 /// Returns what will be stored: the file's records replace those of the same id, its tariffs those
 /// of the same organization (or the list); everything else stays.
@@ -19,6 +19,11 @@ pub(super) fn merge(stored: &Provision, change: &Provision) -> Provision {
         numbers: joined(&stored.numbers, &change.numbers, |number| number.id),
         meetings: joined(&stored.meetings, &change.meetings, |meeting| meeting.id),
         tariffs: kept.chain(&change.tariffs).cloned().collect(),
+        guards: Guards {
+            budgets: joined(&stored.guards.budgets, &change.guards.budgets, |row| row.subject),
+            suspensions: stored.guards.suspensions.clone(),
+            screens: joined(&stored.guards.screens, &change.guards.screens, |row| row.subject),
+        },
     }
 }
 

@@ -167,6 +167,7 @@ FROM tariff";
         numbers: read_all(numbers, number)?,
         meetings: read_all(meetings, meeting)?,
         tariffs,
+        guards: model::Guards::default(),
     })
 }
 

@@ -2,7 +2,10 @@
 
 /// Says what a label of `Ending` means.
 pub(super) fn of(label: &str) -> &'static str {
-    refused(label).or_else(|| ended(label)).unwrap_or("an ending that this version does not know")
+    refused(label)
+        .or_else(|| guarded(label))
+        .or_else(|| ended(label))
+        .unwrap_or("an ending that this version does not know")
 }
 
 fn ended(label: &str) -> Option<&'static str> {
@@ -100,6 +103,35 @@ fn refused(label: &str) -> Option<&'static str> {
         "trunk_full" => "the trunk had its most calls at once",
         "node_full" => "the node had its most calls, or no RTP port was free",
         "draining" => "the node takes no new calls while it is being stopped",
+        _ => return None,
+    })
+}
+
+/// Refusals that guard against fraud, abuse and overload.
+fn guarded(label: &str) -> Option<&'static str> {
+    Some(match label {
+        "budget_concurrent" => "as many calls out lived at once as the budget allows",
+        "budget_rate" => "calls out came faster than the budget allows",
+        "budget_hour" => "what calls out may cost in an hour was spent",
+        "budget_day" => "what calls out may cost in a day was spent",
+        "budget_country" => "what calls to this country may cost in a day was spent",
+        "country_unapproved" => "nobody has approved calls to this country yet: `tollgate approve`",
+        "max_duration" => "the call had its longest time by the budget",
+        "organization_suspended" => {
+            "the organization was suspended or stopped: `tollgate suspended` says by whom and why"
+        }
+        "user_suspended" => {
+            "the user was suspended or stopped: `tollgate suspended` says by whom and why"
+        }
+        "number_suspended" => {
+            "the number was suspended or stopped: `tollgate suspended` says by whom and why"
+        }
+        "trunk_suspended" => {
+            "the trunk was suspended or stopped: `tollgate suspended` says by whom and why"
+        }
+        "caller_denied" => {
+            "the list of callers of the number, or of its organization, denies the caller"
+        }
         _ => return None,
     })
 }

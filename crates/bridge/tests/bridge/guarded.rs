@@ -1,0 +1,104 @@
+//! Guards: budgets of calls out, people and numbers out of service, callers that are not wanted. A
+//! second costs a cent.
+
+use bridge::Refusal;
+use bridge::outbound::Options;
+use bridge::refusal::Guard;
+use media::Prompt;
+use model::record::Provision;
+use model::{Allowance, Budget, Guards, Subject};
+
+use crate::callee::Callee;
+use crate::provision;
+use crate::world::{World, money, secs};
+
+const NUMBER: &str = "+390112345678";
+const OTHER: &str = "+390112345679";
+
+#[test]
+fn a_spent_budget_cuts_the_call_with_goodbye_and_costs_the_cap_and_one_slice_at_most() {
+    let mut world = budget(|allowance| allowance.spend_hour = money("0.60"));
+    world.order(&[NUMBER], plain());
+    let call = world.ordered();
+    let callee = Callee::rung(&mut world);
+    callee.pick_up(&mut world);
+    world.pass(secs(50));
+    assert_eq!(world.state(call), Some("seated"));
+    world.order(&[OTHER], plain());
+    assert_eq!(world.refused(), Refusal::Guard(Guard::BudgetHour), "a hard stop for new calls");
+    world.pass(secs(60));
+    let bye = world.expect("BYE");
+    callee.reply(&mut world, &bye, "200 OK");
+    assert_eq!(world.said(call).last(), Some(&Prompt::Goodbye));
+    let cdrs = world.book.cdrs(9);
+    let cdr = cdrs.iter().find(|cdr| cdr.call == call).unwrap();
+    assert_eq!(cdr.ending.label, "budget_hour");
+    assert!(cdr.charge <= money("0.90"), "{}", cdr.charge);
+    let refused = cdrs.iter().find(|cdr| cdr.call != call).unwrap();
+    let told = refused.reasons.iter().any(|why| why.contains("spend_hour"));
+    assert!(told, "whoever reads the record knows what to do: {:?}", refused.reasons);
+    world.pass(secs(3700));
+    world.sent.clear();
+    world.order(&[OTHER], plain());
+    Callee::rung(&mut world);
+}
+
+#[test]
+fn the_longest_call_is_ended_inside_its_time() {
+    let mut world = budget(|allowance| allowance.max_secs = 60);
+    world.order(&[NUMBER], plain());
+    let callee = Callee::rung(&mut world);
+    callee.pick_up(&mut world);
+    world.pass(secs(70));
+    let bye = world.expect("BYE");
+    callee.reply(&mut world, &bye, "200 OK");
+    let cdr = world.cdr();
+    assert_eq!((cdr.ending.label.as_ref(), cdr.charge), ("max_duration", money("0.60")));
+    world.is_at_rest();
+}
+
+#[test]
+fn calls_at_once_are_counted_until_they_are_over() {
+    let mut world = budget(|allowance| allowance.concurrent = 1);
+    world.order(&[NUMBER], plain());
+    let callee = Callee::rung(&mut world);
+    world.order(&[OTHER], plain());
+    assert_eq!(world.refused(), Refusal::Guard(Guard::BudgetConcurrent));
+    callee.answer(&mut world, "486 Busy Here", None);
+    world.expect("ACK");
+    world.sent.clear();
+    world.order(&[OTHER], plain());
+    Callee::rung(&mut world);
+}
+
+#[test]
+fn an_organizers_own_budget_binds_beside_the_organizations() {
+    let mut provision = provision::standard();
+    let mut own = Budget::of(Subject::User(provision.users[0].id));
+    own.allowance.per_minute = 1;
+    provision.guards = Guards { budgets: vec![own], ..Guards::default() };
+    let mut world = funded(provision);
+    world.order(&[NUMBER], plain());
+    Callee::rung(&mut world);
+    world.order(&[OTHER], plain());
+    assert_eq!(world.refused(), Refusal::Guard(Guard::BudgetRate));
+}
+
+fn plain() -> Options {
+    Options { press_one: Some(false), ..Options::default() }
+}
+
+fn budget(change: impl FnOnce(&mut Allowance)) -> World {
+    let mut provision = provision::standard();
+    let mut budget = Budget::of(Subject::Organization(provision::organization().id));
+    change(&mut budget.allowance);
+    provision.guards = Guards { budgets: vec![budget], ..Guards::default() };
+    funded(provision)
+}
+
+fn funded(provision: Provision) -> World {
+    let trunks = vec![provision::trunk_in(), provision::way_out("first", 10, 1)];
+    let mut world = World::set_trunks(provision, trunks, |_| ());
+    world.top_up("50.00");
+    world
+}
