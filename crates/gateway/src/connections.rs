@@ -66,7 +66,7 @@ impl Connections {
         }
         let names = Names::new(&plan.name_servers);
         let names = names.inspect_err(|error| {
-            tracing::warn!(error, "name servers cannot be asked: trunks need addresses");
+            tracing::warn!(%error, "name servers cannot be asked: trunks need addresses");
         });
         let connections = Self {
             open: BTreeMap::new(),

@@ -1,6 +1,7 @@
 //! Questions to name servers. What to make of the answers is decided elsewhere; nothing is cached
 //! here, since how long an answer holds is part of it.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -65,10 +66,10 @@ impl Names {
     /// Asks these servers; the system's where there are none.
     ///
     /// # Errors
-    /// In words, what is wrong with the system's settings.
-    pub fn new(servers: &[SocketAddr]) -> Result<Self, String> {
+    /// [`io::Error`], which says what is wrong with the system's settings.
+    pub fn new(servers: &[SocketAddr]) -> io::Result<Self> {
         let builder = if servers.is_empty() {
-            Resolver::builder_tokio().map_err(|error| error.to_string())?
+            Resolver::builder_tokio().map_err(io::Error::other)?
         } else {
             let servers = servers.iter().copied().map(server).collect();
             let config = ResolverConfig::from_name_servers(servers);
@@ -78,7 +79,7 @@ impl Names {
         options.timeout = PATIENCE;
         options.attempts = 2;
         options.cache_size = 0;
-        let resolver = builder.with_options(options).build().map_err(|error| error.to_string())?;
+        let resolver = builder.with_options(options).build().map_err(io::Error::other)?;
         Ok(Self { resolver })
     }
 

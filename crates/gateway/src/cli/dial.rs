@@ -115,8 +115,8 @@ fn order(args: &Args) -> Value {
         ("by", args.by.as_ref().map(|by| json!(by))),
         ("press_one", args.press_one.map(|on| json!(on))),
         ("ring_secs", args.ring.map(|secs| json!(secs))),
-        ("call_me", args.call_me.then(|| json!(true))),
-        ("withheld", args.withheld.then(|| json!(true))),
+        ("call_me", args.call_me.then_some(Value::Bool(true))),
+        ("withheld", args.withheld.then_some(Value::Bool(true))),
     ];
     order.extend(fields.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
     Value::Object(order)

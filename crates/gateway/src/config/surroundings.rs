@@ -33,7 +33,7 @@ impl Config {
             let key = format!("listener[{at}].bind");
             remarks.extend(bindable(&mut checker, &key, listener.bind, bound));
         }
-        let today = i64::try_from(clock::unix().micros / 1_000_000).unwrap_or(i64::MAX);
+        let today = clock::unix().micros / 1_000_000;
         let (wrong, soon) = listening::inspect(self, today);
         for (key, problem) in wrong {
             checker.bad(&key, problem);

@@ -36,14 +36,14 @@ impl Reading<'_> {
             self.problem("meeting.dial_out.numbers", &shape.numbers, message);
         }
         for number in numbers {
-            self.to_be_called(number);
+            self.called_number(number);
         }
         let numbers = numbers.iter().map(|number| number.get_ref().clone()).collect();
         ListedCall { numbers, press_one: shape.press_one }
     }
 
     /// A number without a plus is read when it is called, by the organizer's country then.
-    fn to_be_called(&mut self, number: &Text) {
+    fn called_number(&mut self, number: &Text) {
         match dialled::read(number.get_ref(), None) {
             Ok(_) | Err(Misdial::NoCountry) => {}
             Err(misdial) => {
