@@ -1,4 +1,5 @@
 //! Numbers as people write them, from every country: what they are read as, or why they are not.
+#![expect(clippy::unwrap_used, reason = "a broken table should fail loudly")]
 
 use model::{Country, dialled, numbering};
 

@@ -1,7 +1,6 @@
 //! The numbering data against another's: numbers of every country and type that `rlibphonenumber`
 //! calls valid lead to the country that it names, and none that costs more than a call passes for an
 //! ordinary one. Each known difference is listed with its reason.
-#![expect(clippy::unwrap_used, reason = "a broken oracle should fail loudly")]
 
 use std::collections::BTreeMap;
 

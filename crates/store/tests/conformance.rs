@@ -448,7 +448,7 @@ async fn a_contradiction_is_refused_whole(store: Store) {
 
 fn world_of_acme() -> Provision {
     use model::policy::{DestinationRule, Group, OrganizationOutbound, UserOutbound};
-    use model::record::{Licence, Meeting, NumberType, ServiceNumber, TariffKind, TariffRow, User};
+    use model::record::{Licence, NumberType, ServiceNumber, TariffKind, TariffRow, User};
     let mut organization = organization("acme");
     organization.outbound = OrganizationOutbound {
         country: "IT".parse().ok(),
@@ -475,26 +475,7 @@ fn world_of_acme() -> Provision {
         toll_free_allowed: true,
         outbound: UserOutbound { country: "CH".parse().ok(), policy: None, groups: vec![group.id] },
     };
-    let meeting = Meeting {
-        id: model::MeetingId::from_name("daily"),
-        name: "daily".to_owned(),
-        organizer: user.id,
-        conference_id: model::Pin::parse("123456789").unwrap(),
-        participants_max: 50,
-        announce: true,
-        dial_out: model::MeetingDialOut {
-            enabled: Some(false),
-            press_one: None,
-            ring_secs: Some(20),
-            calls: vec![
-                model::ListedCall {
-                    numbers: vec!["+390116543210".into(), "011 6543211".into()],
-                    press_one: Some(true),
-                },
-                model::ListedCall { numbers: vec!["+390116543212".into()], press_one: None },
-            ],
-        },
-    };
+    let meeting = daily(user.id);
     let number = ServiceNumber {
         id: model::NumberId::from_name("+390116543210"),
         did: "+390116543210".parse().unwrap(),
@@ -534,5 +515,28 @@ fn world_of_acme() -> Provision {
         meetings: vec![meeting],
         tariffs: vec![list, out, own],
         guards: model::Guards::default(),
+    }
+}
+
+fn daily(organizer: model::UserId) -> model::record::Meeting {
+    model::record::Meeting {
+        id: model::MeetingId::from_name("daily"),
+        name: "daily".to_owned(),
+        organizer,
+        conference_id: model::Pin::parse("123456789").unwrap(),
+        participants_max: 50,
+        announce: true,
+        dial_out: model::MeetingDialOut {
+            enabled: Some(false),
+            press_one: None,
+            ring_secs: Some(20),
+            calls: vec![
+                model::ListedCall {
+                    numbers: vec!["+390116543210".into(), "011 6543211".into()],
+                    press_one: Some(true),
+                },
+                model::ListedCall { numbers: vec!["+390116543212".into()], press_one: None },
+            ],
+        },
     }
 }

@@ -90,15 +90,7 @@ fn trunk(
         national_prefix: written.national_prefix,
         international_prefix: written.international_prefix,
     };
-    for (name, digits) in [
-        ("country_code", &plan.country_code),
-        ("national_prefix", &plan.national_prefix),
-        ("international_prefix", &plan.international_prefix),
-    ] {
-        if !digits.bytes().all(|b| b.is_ascii_digit()) || digits.len() > 6 {
-            checker.bad(&format!("{key}.{name}"), "up to 6 digits are allowed");
-        }
-    }
+    digits(checker, key, &plan);
     for (name, limit) in
         [("calls_per_second", written.calls_per_second), ("calls_max", written.calls_max)]
     {
@@ -136,6 +128,18 @@ fn trunk(
         srtp,
         outbound,
     })
+}
+
+fn digits(checker: &mut Checker<'_>, key: &str, plan: &NumberingPlan) {
+    for (name, digits) in [
+        ("country_code", &plan.country_code),
+        ("national_prefix", &plan.national_prefix),
+        ("international_prefix", &plan.international_prefix),
+    ] {
+        if !digits.bytes().all(|b| b.is_ascii_digit()) || digits.len() > 6 {
+            checker.bad(&format!("{key}.{name}"), "up to 6 digits are allowed");
+        }
+    }
 }
 
 /// Checks that keys are told only where they are not overheard (reliability.md S21).
