@@ -14,6 +14,7 @@ mod desk;
 pub mod directory;
 pub mod ending;
 mod gate;
+mod guarding;
 pub mod input;
 mod meter;
 pub mod outbound;
@@ -360,5 +361,6 @@ impl Bridge {
         }
         tracing::info!(revision = directory.revision(), "a directory was taken");
         self.directory = directory;
+        self.end_stopped(now);
     }
 }

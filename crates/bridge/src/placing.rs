@@ -192,6 +192,7 @@ impl Bridge {
             withheld: None,
             vouched: model::Vouched::Nothing,
             called: Some(Did::E164(called)),
+            lines: Vec::new(),
             trunk: Arc::clone(&first.trunk),
             private: false,
             keys: None,

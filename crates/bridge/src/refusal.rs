@@ -279,9 +279,7 @@ impl Refusal {
                  dial_out_allowed"
             }
             Self::MalformedNumber => "not a number: write + and the country code",
-            Self::AlreadyCalled => {
-                "this number is being called into the meeting, or is in it: hang that call up first"
-            }
+            Self::AlreadyCalled => "it is being called, or is in: hang that call up first",
             Self::NoRoute => "no trunk carries this call now: see the trunks' prefixes and state",
             Self::Withdrawn => "the call was ended before it left",
             Self::CallerAnonymous | Self::CallerForged | Self::CallerUnvouched => {
@@ -289,9 +287,7 @@ impl Refusal {
             }
             Self::Guard(guard) => guard.advice(),
             Self::TrunkRate | Self::TrunkFull => "the trunk has its most calls: try again shortly",
-            Self::NodeFull => {
-                "the node has its most calls, or no RTP port is free: try again shortly"
-            }
+            Self::NodeFull => "the node is full (calls, RTP ports): try again shortly",
             Self::Draining => "the node is being stopped: ask another, or try again later",
         }
     }

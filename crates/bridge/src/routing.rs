@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use model::outbound::Routing;
 use model::record::Trunk;
-use model::{Did, E164, Instant, Money, OrganizationId, Outbound};
+use model::{Did, E164, Instant, Money, OrganizationId, Outbound, Subject};
 use rand_chacha::rand_core::Rng;
 
 use crate::directory::Directory;
@@ -98,7 +98,11 @@ pub fn plan(
     let mut found = Vec::new();
     let mut skipped = Vec::new();
     for (trunk, outbound) in directory.ways_out() {
+        let suspended = directory.standing(Subject::Trunk(trunk.id)).is_some();
         let carried = rank(&outbound.routing, wanted).and_then(|rank| {
+            if suspended {
+                return Err(Skip::Suspended);
+            }
             health.carries(trunk, outbound, now)?;
             Ok((rank, route(trunk, outbound, wanted, &callers)?))
         });

@@ -406,6 +406,7 @@ impl Bridge {
             caller: invitation.caller.as_deref().and_then(|caller| read(caller, &trunk)),
             withheld: invitation.withheld.as_deref().and_then(|caller| read(caller, &trunk)),
             vouched: invitation.vouched,
+            lines: lines(invitation),
             called: called.or_else(|| read(&invitation.called, &trunk)),
             private: self.is_private(invitation.listener),
             keys: None,
@@ -430,6 +431,13 @@ impl Bridge {
             listening: false,
         }
     }
+}
+
+/// Returns what is told of the class of the caller's line (RFC 4694 and its use by carriers).
+fn lines(invitation: &sip::Invitation) -> Vec<String> {
+    let told = invitation.parameters.iter();
+    let told = told.filter(|(name, _)| matches!(name.as_str(), "isup-oli" | "cpc"));
+    told.map(|(_, value)| value.clone()).collect()
 }
 
 /// Ends a call whose step panicked; it is counted by its ending, `panicked`.

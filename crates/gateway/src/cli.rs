@@ -12,6 +12,7 @@ mod policy;
 mod rates;
 mod serve;
 pub(crate) mod shown;
+mod stand;
 pub(crate) mod table;
 mod trunk;
 
@@ -21,6 +22,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use store::Verb;
 
 use crate::demo;
 
@@ -55,6 +57,14 @@ enum Command {
     Explain(explain::Args),
     Trunk(trunk::Args),
     Demo(demo::Args),
+    /// Refuses new calls of an organization, user, number or trunk from now on; live ones go on
+    Suspend(stand::Args),
+    /// The same, and ends live calls within a second, charged as far as they came
+    Stop(stand::Args),
+    /// Ends a suspension or a stop
+    Resume(stand::Args),
+    Approve(stand::ApproveArgs),
+    Suspended(stand::ListArgs),
 }
 
 /// Where the configuration is looked for.
@@ -74,6 +84,11 @@ pub(crate) fn run() -> ExitCode {
         Command::Explain(args) => wait(explain::run(args, &mut io::stdout())),
         Command::Trunk(args) => wait(trunk::run(args, &mut io::stdout())),
         Command::Demo(args) => demo::run(&args),
+        Command::Suspend(args) => wait(stand::run(args, Verb::Suspend, &mut io::stdout())),
+        Command::Stop(args) => wait(stand::run(args, Verb::Stop, &mut io::stdout())),
+        Command::Resume(args) => wait(stand::run(args, Verb::Resume, &mut io::stdout())),
+        Command::Approve(args) => wait(stand::approve(args, &mut io::stdout())),
+        Command::Suspended(args) => wait(stand::list(args, &mut io::stdout())),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

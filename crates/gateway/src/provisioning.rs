@@ -5,6 +5,7 @@
 mod check;
 mod conference_id;
 mod dial_out;
+mod guards;
 mod meetings;
 mod merge;
 mod numbers;

@@ -4,6 +4,7 @@
 //! Deliberately absent: a cache of accounts (another process may top up at any time), values
 //! invented by the database, SQL made at run time.
 
+mod guards;
 mod memory;
 mod provision;
 mod sqlite;
@@ -18,6 +19,7 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
+pub use crate::guards::{Act, Verb};
 pub use credits::view::{self, AccountView, Case, Entry, EntryKind, HoldState, HoldView, Lot};
 
 use credits::{Answer, Command, Epoch, Farewell, OpenLeg};
@@ -138,6 +140,32 @@ impl Store {
         match self {
             Self::Memory(memory) => memory.0.apply(change),
             Self::Sqlite(sqlite) => sqlite.0.apply(change).await,
+        }
+    }
+
+    /// Does something about a guard: who is out of service, which country may be called. The act is
+    /// written down with it, for ever. Returns the revision, unchanged if nothing differs.
+    ///
+    /// # Errors
+    /// [`Error`] if the store fails; nothing is half-done.
+    pub async fn act(&self, act: &Act) -> Result<u64, Error> {
+        match self {
+            Self::Memory(memory) => Ok(memory.0.act(act)),
+            Self::Sqlite(sqlite) => sqlite.0.act(act).await,
+        }
+    }
+
+    /// Reads the newest acts, newest first.
+    ///
+    /// # Errors
+    /// [`Error`] if the store fails.
+    pub async fn acts(&self, most: u32) -> Result<Vec<Act>, Error> {
+        match self {
+            Self::Memory(memory) => {
+                let most = usize::try_from(most).unwrap_or(usize::MAX);
+                Ok(memory.0.lock().acts.iter().rev().take(most).cloned().collect())
+            }
+            Self::Sqlite(sqlite) => sqlite.0.acts(most).await,
         }
     }
 

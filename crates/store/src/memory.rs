@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use credits::Book;
 use model::record::Provision;
 
+use crate::guards::{self, Act};
 use crate::{Error, provision};
 
 /// The book and the provisioning behind one lock; nothing waits while it is held.
@@ -17,6 +18,7 @@ pub(crate) struct Memory {
 pub(crate) struct Kept {
     pub(crate) book: Book,
     pub(crate) provision: Provision,
+    pub(crate) acts: Vec<Act>,
 }
 
 impl Memory {
@@ -24,6 +26,17 @@ impl Memory {
     /// on a page first.
     pub(crate) fn lock(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn act(&self, act: &Act) -> u64 {
+        let mut kept = self.lock();
+        let after = guards::after(&kept.provision.guards, act);
+        if after != kept.provision.guards {
+            kept.provision.guards = after;
+            kept.provision.revision += 1;
+        }
+        kept.acts.push(act.clone());
+        kept.provision.revision
     }
 
     pub(crate) fn apply(&self, change: &Provision) -> Result<u64, Error> {

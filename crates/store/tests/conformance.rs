@@ -4,9 +4,13 @@
 mod world;
 
 use credits::{Answer, Command, CreditRefusal, HoldState, OpenLeg};
+use model::policy::DestinationRule;
 use model::record::{Capability, Provision};
-use model::{CallId, Instant, Money};
-use store::{EntryKind, Error, Store};
+use model::{
+    Budget, CallId, Guards, Instant, Money, NewCountries, NumberId, OrganizationId, Screen,
+    Subject, UserId,
+};
+use store::{Act, EntryKind, Error, Store, Verb};
 use tempfile::TempDir;
 
 use world::{
@@ -49,6 +53,53 @@ stories! {
     applying_twice_changes_nothing,
     tariffs_are_replaced_by_scope,
     a_contradiction_is_refused_whole,
+    guards_are_kept_and_every_act_leaves_a_line,
+}
+
+async fn guards_are_kept_and_every_act_leaves_a_line(store: Store) {
+    let who = Subject::Organization(OrganizationId(7));
+    let mut budget = Budget::of(who);
+    budget.allowance.spend_day = money("12.50");
+    let rule = |prefix: &str, allow| DestinationRule { prefix: prefix.into(), allow };
+    let screen = Screen {
+        subject: Subject::Number(NumberId(8)),
+        callers: vec![rule("39", true), rule("", false)],
+        anonymous_refused: true,
+        lines_refused: vec!["payphone".into(), "27".into()],
+        says_why: true,
+    };
+    let guards = Guards { budgets: vec![budget], screens: vec![screen], suspensions: Vec::new() };
+    let change = Provision { guards: guards.clone(), ..Provision::default() };
+    assert_eq!(store.apply(&change).await.unwrap(), 1);
+    assert_eq!(store.apply(&change).await.unwrap(), 1, "twice is once");
+    assert_eq!(store.provision().await.unwrap().guards, guards);
+    let act = |verb, subject| Act {
+        at: at(5),
+        actor: "eve".into(),
+        verb,
+        subject,
+        reason: "too many calls to one country".into(),
+    };
+    let user = Subject::User(UserId(9));
+    let acts = [
+        act(Verb::Stop, user),
+        act(Verb::Approve("LV".parse().unwrap()), who),
+        act(Verb::Resume, user),
+        act(Verb::Resume, user),
+    ];
+    let mut revisions = Vec::new();
+    for act in &acts {
+        revisions.push(store.act(act).await.unwrap());
+        let stopped = store.provision().await.unwrap().guards.suspensions;
+        assert_eq!(stopped.len(), usize::from(revisions.len() < 3));
+    }
+    assert_eq!(revisions, [2, 3, 4, 4], "what changes nothing is written down all the same");
+    let kept = store.provision().await.unwrap().guards.budgets;
+    assert_eq!(kept[0].new_countries, NewCountries::Held);
+    assert_eq!(kept[0].allowance, guards.budgets[0].allowance);
+    let mut newest = store.acts(9).await.unwrap();
+    newest.reverse();
+    assert_eq!(newest, acts);
 }
 
 pub(crate) async fn sqlite() -> (TempDir, Store) {

@@ -16,6 +16,7 @@ use crate::call::line::Prepared;
 use crate::call::ringing::{Ringing, note_open};
 use crate::call::seated::{Seated, WELCOME};
 use crate::directory::{Hosted, Price};
+use crate::guarding;
 use crate::refusal::Refusal;
 use crate::turn::Turn;
 
@@ -29,6 +30,7 @@ pub(crate) fn enter(offer: Option<&Bytes>, file: &mut File, turn: &mut Turn<'_>)
 
 fn decide(offer: Option<&Bytes>, file: &mut File, turn: &mut Turn<'_>) -> Result<State, Refusal> {
     let number = file.number.clone().ok_or(Refusal::UnknownNumber)?;
+    guarding::enters(&number, file, turn.directory)?;
     let prepared = prepare(offer, file, turn)?;
     file.because(describe(&number));
     screen(file)?;
@@ -74,6 +76,7 @@ pub(crate) fn admit(
 ) -> Result<(Seat, Option<Price>), Refusal> {
     let number = file.number.clone().ok_or(Refusal::UnknownNumber)?;
     let meeting = &host.meeting;
+    guarding::joins(host, file, turn.directory)?;
     let has_place = turn.conferences.has_place(meeting.id, meeting.participants_max);
     let (Admitted { seat, rule }, price) = licensed(host, &number, has_place, file, turn)?;
     file.because(format!("allowed: {rule}; organizer {}", host.organizer.name));

@@ -67,6 +67,8 @@ pub(crate) struct File {
     pub(crate) withheld: Option<Did>,
     /// Who vouches for the caller's number.
     pub(crate) vouched: Vouched,
+    /// Classes of the caller's line: values of `isup-oli` and `cpc`.
+    pub(crate) lines: Vec<String>,
     pub(crate) called: Option<Did>,
     pub(crate) number: Option<Arc<ServiceNumber>>,
     /// Language of the prompts.

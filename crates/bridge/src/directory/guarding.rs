@@ -54,6 +54,12 @@ impl Directory {
         self.guards.suspensions.get(&subject).map(|row| row.standing)
     }
 
+    /// Whether anybody is stopped, so that live calls must be looked at.
+    #[must_use]
+    pub fn stops_anybody(&self) -> bool {
+        self.guards.suspensions.values().any(|row| row.standing == Standing::Stopped)
+    }
+
     /// Returns why nobody may join the meeting now, nor be called into it.
     #[must_use]
     pub fn closed(&self, host: &Hosted) -> Option<(Guard, Standing)> {

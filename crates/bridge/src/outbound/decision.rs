@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use credits::Class;
 use model::policy::Decision;
-use model::{E164, Instant, dialled, numbering};
+use model::{E164, Instant, Subject, dialled, numbering};
 use rand_chacha::ChaCha8Rng;
 
 use crate::admission;
@@ -13,7 +13,7 @@ use crate::directory::{Directory, Hosted, Price};
 use crate::outbound::limits::{Budgets, Charged};
 use crate::outbound::{By, Denied, Options};
 use crate::policy::{self, Caller};
-use crate::refusal::Refusal;
+use crate::refusal::{Guard, Refusal};
 use crate::routing::{self, Health, Route, Wanted};
 
 /// What decides.
@@ -108,13 +108,20 @@ fn asked(facts: &Facts<'_>) -> Result<String, Denied> {
         By::User(user) => {
             let user = facts.directory.user(user);
             let own = user.filter(|user| user.organization == facts.host.organization.id);
-            own.ok_or(Refusal::UnknownUser)?.name.clone()
+            let user = own.ok_or(Refusal::UnknownUser)?;
+            if facts.directory.standing(Subject::User(user.id)).is_some() {
+                return Err(Refusal::Guard(Guard::UserSuspended).into());
+            }
+            user.name.clone()
         }
     };
     Ok(format!("a call into meeting {}, asked for by {by}", facts.host.meeting.name))
 }
 
 fn licence(facts: &Facts<'_>) -> Result<&'static str, Denied> {
+    if let Some((guard, _)) = facts.directory.closed(facts.host) {
+        return Err(Refusal::Guard(guard).into());
+    }
     if !facts.host.dial_out().enabled {
         return Err(Refusal::DialOutDisabled.into());
     }

@@ -1,15 +1,19 @@
 //! Guards: budgets of calls out, people and numbers out of service, callers that are not wanted. A
 //! second costs a cent.
 
-use bridge::Refusal;
+use std::sync::Arc;
+
 use bridge::outbound::Options;
 use bridge::refusal::Guard;
+use bridge::{Directory, Input, Refusal};
 use media::Prompt;
-use model::record::Provision;
-use model::{Allowance, Budget, Guards, Subject};
+use model::policy::DestinationRule;
+use model::record::{Provision, Trunk};
+use model::{Allowance, Budget, Guards, Screen, Standing, Subject, Suspension};
 
 use crate::callee::Callee;
-use crate::provision;
+use crate::carrier::Carrier;
+use crate::provision::{self, BOUND};
 use crate::world::{World, money, secs};
 
 const NUMBER: &str = "+390112345678";
@@ -84,6 +88,68 @@ fn an_organizers_own_budget_binds_beside_the_organizations() {
     assert_eq!(world.refused(), Refusal::Guard(Guard::BudgetRate));
 }
 
+#[test]
+fn a_suspended_organizer_gets_no_new_call_and_a_stopped_one_loses_the_live_one() {
+    let mut world = funded(provision::standard());
+    world.order(&[NUMBER], plain());
+    let call = world.ordered();
+    let callee = Callee::rung(&mut world);
+    callee.pick_up(&mut world);
+    world.pass(secs(10));
+    let ada = Subject::User(provision::standard().users[0].id);
+    stand(&mut world, ada, Standing::Suspended);
+    world.order(&[OTHER], plain());
+    assert_eq!(world.refused(), Refusal::Guard(Guard::UserSuspended));
+    assert_eq!(world.state(call), Some("seated"), "who is in stays");
+    stand(&mut world, ada, Standing::Stopped);
+    let bye = world.expect("BYE");
+    callee.reply(&mut world, &bye, "200 OK");
+    let cdrs = world.book.cdrs(9);
+    let cdr = cdrs.iter().find(|cdr| cdr.call == call).unwrap();
+    assert_eq!((cdr.ending.label.as_ref(), cdr.charge), ("user_suspended", money("0.10")));
+    world.is_at_rest();
+}
+
+#[test]
+fn callers_are_turned_away_by_number_trunk_and_list() {
+    let number = provision::standard().numbers.iter().find(|n| n.did.full() == BOUND).unwrap().id;
+    let trunk = Subject::Trunk(provision::trunk_in().id);
+    for (subject, label) in
+        [(Subject::Number(number), "number_suspended"), (trunk, "trunk_suspended")]
+    {
+        let mut world = funded(provision::standard());
+        stand(&mut world, subject, Standing::Suspended);
+        Carrier::invite(&mut world, "one", BOUND);
+        world.expect("SIP/2.0 480");
+        assert_eq!(world.cdr().ending.label, label);
+    }
+    let mut provision = provision::standard();
+    let rule = DestinationRule { prefix: String::new(), allow: false };
+    provision.guards.screens.push(Screen {
+        subject: Subject::Organization(provision::organization().id),
+        callers: vec![rule],
+        anonymous_refused: true,
+        lines_refused: Vec::new(),
+        says_why: false,
+    });
+    let mut world = funded(provision);
+    Carrier::invite(&mut world, "one", BOUND);
+    world.expect("SIP/2.0 403");
+    assert_eq!(world.cdr().ending.label, "caller_denied");
+}
+
+fn stand(world: &mut World, subject: Subject, standing: Standing) {
+    let mut provision = provision::standard();
+    let (reason, since) = ("fraud".to_owned(), world.now.unix);
+    provision.guards.suspensions.push(Suspension { subject, standing, reason, since });
+    let directory = Directory::new(provision, trunks()).unwrap();
+    world.input(Input::Directory(Arc::new(directory)));
+}
+
+fn trunks() -> Vec<Trunk> {
+    vec![provision::trunk_in(), provision::way_out("first", 10, 1)]
+}
+
 fn plain() -> Options {
     Options { press_one: Some(false), ..Options::default() }
 }
@@ -97,8 +163,7 @@ fn budget(change: impl FnOnce(&mut Allowance)) -> World {
 }
 
 fn funded(provision: Provision) -> World {
-    let trunks = vec![provision::trunk_in(), provision::way_out("first", 10, 1)];
-    let mut world = World::set_trunks(provision, trunks, |_| ());
+    let mut world = World::set_trunks(provision, trunks(), |_| ());
     world.top_up("50.00");
     world
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::record::{Licence, NumberType, Organization, Provision, User};
-use model::{Currency, GroupId, Guards, MeetingId, OrganizationId, UserId};
+use model::{Currency, GroupId, MeetingId, OrganizationId, UserId};
 
 use super::conference_id::Draw;
 use super::shape::{File, Text, line_of};
@@ -64,7 +64,7 @@ impl<'a> Reading<'a> {
             numbers,
             meetings,
             tariffs,
-            guards: Guards::default(),
+            guards: self.guards(file),
         }
     }
 
@@ -246,6 +246,11 @@ impl<'a> Reading<'a> {
     pub(super) fn problem<T>(&mut self, key: &str, at: &toml::Spanned<T>, message: String) {
         let line = self.line(at);
         self.problems.push(Problem { line, key: key.to_owned(), message });
+    }
+
+    /// Notes a problem of the file as a whole.
+    pub(super) fn whole(&mut self, key: &str, message: String) {
+        self.problems.push(Problem { line: 0, key: key.to_owned(), message });
     }
 
     fn line<T>(&self, at: &toml::Spanned<T>) -> usize {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use model::policy::Group;
 use model::record::{Licence, Meeting, Organization, Provision, ServiceNumber, TariffRow, User};
-use model::{Guards, OrganizationId};
+use model::{Guards, OrganizationId, Subject};
 
 /// Returns what will be stored: the file's records replace those of the same id, its tariffs those
 /// of the same organization (or the list); everything else stays.
@@ -50,10 +50,29 @@ pub(super) fn news(stored: &Provision, change: &Provision) -> Vec<String> {
         let old = stored.numbers.iter().find(|old| old.id == new.id);
         news.extend(told("number", &new.did.full(), old, new, number_differs));
     }
+    let budgets = &change.guards.budgets;
+    news.extend(guards_told("budget", &stored.guards.budgets, budgets, |row| row.subject));
+    let screens = &change.guards.screens;
+    news.extend(guards_told("screen", &stored.guards.screens, screens, |row| row.subject));
     for scope in scopes(&change.tariffs) {
         news.extend(tariffs_told(stored, change, scope));
     }
     news
+}
+
+/// Says which guards differ; of whom, by kind and number.
+fn guards_told<T: PartialEq>(
+    what: &str,
+    stored: &[T],
+    change: &[T],
+    subject: impl Fn(&T) -> Subject,
+) -> Vec<String> {
+    let differs = |new: &&T| {
+        let old = stored.iter().find(|old| subject(old) == subject(new));
+        old.is_none_or(|old| old != *new)
+    };
+    let news = change.iter().filter(differs);
+    news.map(|new| format!("set the {what} of {}", subject(new))).collect()
 }
 
 /// Says what is allowed but unlikely to be meant.

@@ -104,7 +104,7 @@ impl Reading<'_> {
     }
 
     /// A country that has a numbering plan, or none.
-    fn home(&mut self, key: &str, at: Option<&Text>) -> Option<Option<Country>> {
+    pub(super) fn home(&mut self, key: &str, at: Option<&Text>) -> Option<Option<Country>> {
         let Some(at) = at else { return Some(None) };
         let known = at.get_ref().parse::<Country>().ok();
         let known = known.filter(|country| model::numbering::plan(*country).is_some());
@@ -128,7 +128,12 @@ impl Reading<'_> {
     }
 
     /// Prefixes of one list; the same prefix on the other is lawful: there, denying wins.
-    fn destinations(&mut self, key: &str, list: &[Text], allow: bool) -> Vec<DestinationRule> {
+    pub(super) fn destinations(
+        &mut self,
+        key: &str,
+        list: &[Text],
+        allow: bool,
+    ) -> Vec<DestinationRule> {
         let mut rules = Vec::new();
         for at in list {
             match prefix(at.get_ref()) {

@@ -25,6 +25,53 @@ pub(super) struct File {
     pub(super) meetings: Vec<Meeting>,
     #[serde(default, rename = "tariff")]
     pub(super) tariffs: Vec<Tariff>,
+    #[serde(default, rename = "budget")]
+    pub(super) budgets: Vec<Budget>,
+    #[serde(default, rename = "screen")]
+    pub(super) screens: Vec<Screen>,
+}
+
+/// `[[budget]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Budget {
+    /// Either this or `user`.
+    pub(super) organization: Option<Text>,
+    pub(super) user: Option<Text>,
+    pub(super) concurrent: Option<u32>,
+    pub(super) per_minute: Option<u32>,
+    pub(super) spend_hour: Option<Text>,
+    pub(super) spend_day: Option<Text>,
+    pub(super) country_day: Option<Text>,
+    pub(super) max_minutes: Option<Spanned<u32>>,
+    /// Whether a first call to a country waits for an approval.
+    #[serde(default)]
+    pub(super) hold_new_countries: bool,
+    /// Countries that are approved.
+    #[serde(default)]
+    pub(super) countries: Vec<Text>,
+}
+
+/// `[[screen]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Screen {
+    /// Either this or `number`.
+    pub(super) organization: Option<Text>,
+    pub(super) number: Option<Text>,
+    /// Prefixes of callers.
+    #[serde(default)]
+    pub(super) allow_callers: Vec<Text>,
+    /// Prefixes of callers.
+    #[serde(default)]
+    pub(super) deny_callers: Vec<Text>,
+    #[serde(default = "yes")]
+    pub(super) anonymous: bool,
+    /// `isup-oli` values and `cpc` words.
+    #[serde(default)]
+    pub(super) deny_lines: Vec<Text>,
+    #[serde(default)]
+    pub(super) says_why: bool,
 }
 
 /// `[[organization]]`

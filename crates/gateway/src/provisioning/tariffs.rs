@@ -164,7 +164,7 @@ impl Reading<'_> {
         good.then_some(text.as_str())
     }
 
-    fn amount(&mut self, key: &str, at: Option<&Text>) -> Option<Money> {
+    pub(super) fn amount(&mut self, key: &str, at: Option<&Text>) -> Option<Money> {
         let Some(at) = at else {
             return Some(Money::ZERO);
         };

@@ -3,6 +3,7 @@
 mod farewell;
 #[cfg(test)]
 mod faults;
+mod guards;
 mod load;
 mod provisioned;
 mod record;

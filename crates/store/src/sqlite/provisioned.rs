@@ -10,6 +10,7 @@ use sqlx::SqliteConnection;
 use crate::Error;
 use crate::provision::{merge, tariff_key};
 use crate::sqlite::SqliteFile;
+use crate::sqlite::guards;
 use crate::sqlite::record::{maybe_currency, maybe_rate, pack_rate};
 use crate::sqlite::row::{Fields, Packed, argument, corrupt, word_of};
 use crate::sqlite::save::open_accounts;
@@ -42,7 +43,7 @@ impl SqliteFile {
     }
 }
 
-const WRITE_REVISION: &str = "
+pub(super) const WRITE_REVISION: &str = "
 UPDATE revision SET number = new.value ->> 0 FROM json_each($1) AS new";
 
 const ORGANIZATIONS: &str = "
@@ -120,7 +121,8 @@ async fn write(writing: &mut Writing, change: &Provision) -> Result<(), Error> {
     let scopes: BTreeSet<_> = change.tariffs.iter().map(|row| row.organization).collect();
     let scopes = scopes.into_iter().map(|scope| Packed::default().maybe_text(scope));
     writing.write(TARIFF_SCOPES_CLEARED, scopes).await?;
-    writing.write(TARIFFS, change.tariffs.iter().map(pack_tariff)).await
+    writing.write(TARIFFS, change.tariffs.iter().map(pack_tariff)).await?;
+    guards::write(writing, &change.guards).await
 }
 
 async fn revision(connection: &mut SqliteConnection) -> Result<u64, Error> {
@@ -129,7 +131,7 @@ async fn revision(connection: &mut SqliteConnection) -> Result<u64, Error> {
     u64::try_from(number).map_err(|_| corrupt("the revision is negative"))
 }
 
-async fn read(connection: &mut SqliteConnection) -> Result<Provision, Error> {
+pub(super) async fn read(connection: &mut SqliteConnection) -> Result<Provision, Error> {
     const ORGANIZATIONS: &str = "
 SELECT json_array(id, name, currency, payg_needs_credits_licence, country, policy, premium_allowed,
     satellite_allowed, destinations, dial_out_allowed, dial_out_press_one, dial_out_ring_secs)
@@ -167,7 +169,7 @@ FROM tariff";
         numbers: read_all(numbers, number)?,
         meetings: read_all(meetings, meeting)?,
         tariffs,
-        guards: model::Guards::default(),
+        guards: guards::read(connection).await?,
     })
 }
 

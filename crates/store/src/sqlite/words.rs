@@ -1,8 +1,8 @@
 //! The words that closed sets are written as.
 
 use credits::{Class, End, EntryKind, HoldState};
-use model::SecondsRule;
 use model::record::{Capability, Licence, NumberType, TariffKind};
+use model::{NewCountries, SecondsRule, Standing};
 
 pub(crate) const CAPABILITIES: &[(&str, Capability)] = &[
     ("included", Capability::Included),
@@ -35,11 +35,17 @@ pub(crate) const LICENCES: &[(&str, Licence)] = &[
     ("credits", Licence::Credits),
 ];
 
+pub(crate) const NEW_COUNTRIES: &[(&str, NewCountries)] =
+    &[("open", NewCountries::Open), ("held", NewCountries::Held)];
+
 pub(crate) const NUMBER_TYPES: &[(&str, NumberType)] =
     &[("toll", NumberType::Toll), ("toll_free", NumberType::TollFree)];
 
 pub(crate) const ROUNDINGS: &[(&str, SecondsRule)] =
     &[("nearest", SecondsRule::Nearest), ("up", SecondsRule::Up), ("down", SecondsRule::Down)];
+
+pub(crate) const STANDINGS: &[(&str, Standing)] =
+    &[("suspended", Standing::Suspended), ("stopped", Standing::Stopped)];
 
 pub(crate) const TARIFF_KINDS: &[(&str, TariffKind)] = &[
     ("toll", TariffKind::Toll),

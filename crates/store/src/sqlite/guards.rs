@@ -1,0 +1,212 @@
+//! Guards as rows, and the acts that changed them.
+
+use model::policy::DestinationRule;
+use model::{
+    Allowance, Budget, Guards, NewCountries, Screen, Standing, Subject, Suspension, UnixTime,
+};
+use sqlx::SqliteConnection;
+
+use crate::Error;
+use crate::guards::{Act, Verb, after};
+use crate::sqlite::SqliteFile;
+use crate::sqlite::provisioned::{WRITE_REVISION, read as read_provision};
+use crate::sqlite::row::word_of;
+use crate::sqlite::row::{Fields, Packed, argument, corrupt};
+use crate::sqlite::views::read_all;
+use crate::sqlite::words::{NEW_COUNTRIES, STANDINGS};
+use crate::sqlite::writing::Writing;
+
+const BUDGETS: &str = "
+INSERT INTO budget (kind, subject, concurrent, per_minute, spend_hour, spend_day, country_day,
+    max_secs, new_countries, approved)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
+    value ->> 7, value ->> 8, value ->> 9
+FROM json_each($1) WHERE true
+ON CONFLICT (kind, subject) DO UPDATE SET concurrent = excluded.concurrent,
+    per_minute = excluded.per_minute, spend_hour = excluded.spend_hour,
+    spend_day = excluded.spend_day, country_day = excluded.country_day,
+    max_secs = excluded.max_secs, new_countries = excluded.new_countries,
+    approved = excluded.approved";
+
+const SCREENS: &str = "
+INSERT INTO screen (kind, subject, callers, anonymous_refused, lines_refused, says_why)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5
+FROM json_each($1) WHERE true
+ON CONFLICT (kind, subject) DO UPDATE SET callers = excluded.callers,
+    anonymous_refused = excluded.anonymous_refused, lines_refused = excluded.lines_refused,
+    says_why = excluded.says_why";
+
+const SUSPENSIONS_CLEARED: &str = "
+DELETE FROM suspension
+WHERE (kind, subject) IN (SELECT value ->> 0, value ->> 1 FROM json_each($1))";
+
+const SUSPENSIONS: &str = "
+INSERT INTO suspension (kind, subject, standing, reason, since)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each($1)";
+
+const ACTS: &str = "
+INSERT INTO act (sequence, at, actor, verb, kind, subject, reason)
+SELECT (SELECT coalesce(max(sequence), 0) + 1 FROM act), value ->> 0, value ->> 1, value ->> 2,
+    value ->> 3, value ->> 4, value ->> 5
+FROM json_each($1)";
+
+impl SqliteFile {
+    /// Does an act and writes it down; returns the revision.
+    pub(crate) async fn act(&self, act: &Act) -> Result<u64, Error> {
+        let mut writing = Writing::begin(&self.writer, &self.faults).await?;
+        let current = read_provision(writing.next_statement()?).await?;
+        let guards = after(&current.guards, act);
+        let changed = guards != current.guards;
+        if changed {
+            writing.write(SUSPENSIONS_CLEARED, std::iter::once(named(act.subject))).await?;
+            let rows = guards.suspensions.iter().filter(|row| row.subject == act.subject);
+            writing.write(SUSPENSIONS, rows.map(pack_suspension)).await?;
+            let rows = guards.budgets.iter().filter(|row| row.subject == act.subject);
+            writing.write(BUDGETS, rows.map(pack_budget)).await?;
+        }
+        writing.write(ACTS, std::iter::once(pack_act(act))).await?;
+        let revision = current.revision + u64::from(changed);
+        let row = Packed::default().count(revision);
+        writing.write(WRITE_REVISION, std::iter::once(row)).await?;
+        writing.commit().await?;
+        Ok(revision)
+    }
+
+    /// Reads the newest acts, newest first.
+    pub(crate) async fn acts(&self, most: u32) -> Result<Vec<Act>, Error> {
+        const ACTS: &str = "
+SELECT json_array(at, actor, verb, kind, subject, reason) FROM act ORDER BY sequence DESC LIMIT $1";
+        let mut reading = self.reading().await?;
+        let rows = sqlx::query_scalar(ACTS).bind(i64::from(most)).fetch_all(&mut *reading).await;
+        read_all(rows, act)
+    }
+}
+
+/// Writes the guards of a change.
+pub(super) async fn write(writing: &mut Writing, guards: &Guards) -> Result<(), Error> {
+    writing.write(BUDGETS, guards.budgets.iter().map(pack_budget)).await?;
+    writing.write(SCREENS, guards.screens.iter().map(pack_screen)).await
+}
+
+/// Reads all guards.
+pub(super) async fn read(connection: &mut SqliteConnection) -> Result<Guards, Error> {
+    const BUDGETS: &str = "
+SELECT json_array(kind, subject, concurrent, per_minute, spend_hour, spend_day, country_day,
+    max_secs, new_countries, approved)
+FROM budget";
+    const SUSPENSIONS: &str = "
+SELECT json_array(kind, subject, standing, reason, since) FROM suspension";
+    const SCREENS: &str = "
+SELECT json_array(kind, subject, callers, anonymous_refused, lines_refused, says_why) FROM screen";
+    let budgets = sqlx::query_scalar(BUDGETS).fetch_all(&mut *connection).await;
+    let suspensions = sqlx::query_scalar(SUSPENSIONS).fetch_all(&mut *connection).await;
+    let screens = sqlx::query_scalar(SCREENS).fetch_all(&mut *connection).await;
+    let mut guards = Guards {
+        budgets: read_all(budgets, budget)?,
+        suspensions: read_all(suspensions, suspension)?,
+        screens: read_all(screens, screen)?,
+    };
+    guards.budgets.sort_by_key(|row| row.subject);
+    guards.suspensions.sort_by_key(|row| row.subject);
+    guards.screens.sort_by_key(|row| row.subject);
+    Ok(guards)
+}
+
+fn named(subject: Subject) -> Packed {
+    Packed::default().text(subject.kind()).text(format_args!("{:032x}", subject.id()))
+}
+
+fn subject(row: &mut Fields) -> Result<Subject, Error> {
+    let (kind, id) = (row.text()?, row.text()?);
+    let id = u128::from_str_radix(&id, 16).ok();
+    let known = id.and_then(|id| Subject::new(&kind, id));
+    known.ok_or_else(|| corrupt("a guard is about nothing"))
+}
+
+fn pack_budget(row: &Budget) -> Packed {
+    let allowed = &row.allowance;
+    let approved: Vec<&str> = row.approved.iter().map(model::Country::code).collect();
+    named(row.subject)
+        .int(allowed.concurrent)
+        .int(allowed.per_minute)
+        .money(allowed.spend_hour)
+        .money(allowed.spend_day)
+        .money(allowed.country_day)
+        .int(allowed.max_secs)
+        .text(word_of(NEW_COUNTRIES, &row.new_countries))
+        .text(approved.join(" "))
+}
+
+fn budget(row: &mut Fields) -> Result<Budget, Error> {
+    Ok(Budget {
+        subject: subject(row)?,
+        allowance: Allowance {
+            concurrent: row.int()?,
+            per_minute: row.int()?,
+            spend_hour: row.money()?,
+            spend_day: row.money()?,
+            country_day: row.money()?,
+            max_secs: row.int()?,
+        },
+        new_countries: row.word::<NewCountries>(NEW_COUNTRIES)?,
+        approved: words(&row.text()?)?,
+    })
+}
+
+fn words<T: std::str::FromStr>(text: &str) -> Result<Vec<T>, Error> {
+    let read = text.split_whitespace().map(str::parse).collect::<Result<_, _>>();
+    read.map_err(|_| corrupt("a word of a guard is malformed"))
+}
+
+fn pack_suspension(row: &Suspension) -> Packed {
+    let standing = word_of(STANDINGS, &row.standing);
+    named(row.subject).text(standing).text(&row.reason).time(row.since)
+}
+
+fn suspension(row: &mut Fields) -> Result<Suspension, Error> {
+    Ok(Suspension {
+        subject: subject(row)?,
+        standing: row.word::<Standing>(STANDINGS)?,
+        reason: row.text()?,
+        since: UnixTime { micros: row.int()? },
+    })
+}
+
+fn pack_screen(row: &Screen) -> Packed {
+    let rules = row.callers.iter();
+    let rules = rules.map(|rule| Packed::default().text(&rule.prefix).int(rule.allow));
+    named(row.subject)
+        .text(argument(rules))
+        .int(row.anonymous_refused)
+        .text(row.lines_refused.join(" "))
+        .int(row.says_why)
+}
+
+fn screen(row: &mut Fields) -> Result<Screen, Error> {
+    Ok(Screen {
+        subject: subject(row)?,
+        callers: row.rows()?.iter_mut().map(rule).collect::<Result<_, _>>()?,
+        anonymous_refused: row.flag()?,
+        lines_refused: words(&row.text()?)?,
+        says_why: row.flag()?,
+    })
+}
+
+fn rule(row: &mut Fields) -> Result<DestinationRule, Error> {
+    Ok(DestinationRule { prefix: row.text()?, allow: row.flag()? })
+}
+
+fn pack_act(act: &Act) -> Packed {
+    let done = Packed::default().time(act.at).text(&act.actor).text(act.verb.word());
+    done.chain(named(act.subject)).text(&act.reason)
+}
+
+fn act(row: &mut Fields) -> Result<Act, Error> {
+    Ok(Act {
+        at: UnixTime { micros: row.int()? },
+        actor: row.text()?,
+        verb: Verb::read(&row.text()?).ok_or_else(|| corrupt("an act is unknown"))?,
+        subject: subject(row)?,
+        reason: row.text()?,
+    })
+}
