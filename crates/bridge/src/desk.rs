@@ -50,7 +50,8 @@ pub(crate) struct Question {
     pub(crate) errand: Errand,
     pub(crate) command: Command,
     pub(crate) may_wait: bool,
-    /// Until when it is repeated if the outcome is unknown; `None` is for ever.
+    /// Until when it is repeated if the outcome is unknown; `None` is for as long as somebody wants
+    /// the answer.
     pub(crate) patience: Option<Instant>,
 }
 

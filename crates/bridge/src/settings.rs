@@ -6,6 +6,15 @@ use std::time::Duration;
 use credits::Epoch;
 use media::Library;
 
+use crate::call::pulse;
+
+/// Returns the longest that a leg which is asked for life after `limit` without proof may go on
+/// before it is lost. Nothing is captured meanwhile: the book must have room for its holds.
+#[must_use]
+pub fn unproven_max(limit: Duration) -> Duration {
+    pulse::unproven_max(limit)
+}
+
 /// Everything from the configuration file that decides about calls.
 #[derive(Debug, Clone)]
 pub struct Settings {

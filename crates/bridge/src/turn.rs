@@ -61,7 +61,8 @@ impl Turn<'_> {
         self.effects.push(Effect::Note(note));
     }
 
-    /// Asks the store at once; repeated until `patience`, or for ever.
+    /// Asks the store at once; repeated until `patience`, or for as long as the leg lives. The end of
+    /// one is repeated for ever.
     pub(crate) fn ask(
         &mut self,
         (call, errand): (CallId, Errand),

@@ -56,6 +56,16 @@ pub(crate) fn release(facts: Facts, cdr: &Cdr) -> Result<Outcome, CreditRefusal>
 
 /// Ends a leg of a dead epoch by that epoch's last heartbeat.
 ///
+/// A leg whose answer was never noted costs nothing, beyond what was captured: its caller may have
+/// heard nothing but ringing. The answer is noted right behind the first hold, so a crash alone
+/// leaves no more than the time of one transaction unbilled. If the store fails between the two and
+/// the node dies before it is back, the leg's first slice is lost, no more, for without the store
+/// there is no second one: two faults, of which invariant 14 speaks not. To take the hold for the
+/// answer, where one follows the other at once, would close that gap and open a worse one: a node
+/// that dies between the two, or after the store committed a hold that was already given up as too
+/// late, would have callers charged for calls that were never answered, and that by one fault alone.
+/// To answer only once the answer is noted would cost every call a transaction more before its 200 OK.
+///
 /// # Errors
 /// [`CreditRefusal::UnknownAccount`] if the leg's account is not among the facts,
 /// [`CreditRefusal::Conflict`] if its holds do not cover the time that they fund.

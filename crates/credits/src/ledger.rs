@@ -9,7 +9,7 @@ use model::{HoldId, Money, UnixTime};
 use crate::account::{Account, Source};
 use crate::command::{Answer, Command, CreditRefusal, Epoch, OpenLeg, Terms};
 use crate::ending;
-use crate::leg::{Hold, Leg, OPEN_HOLDS, Over, Running};
+use crate::leg::{Hold, Leg, OPEN_HOLDS, Over, Running, UNSHRUNK_HOLDS};
 use crate::rating::price_per_sec;
 use crate::slice::{Need, fit, shrink};
 use crate::view::{Entry, HoldState, Lot};
@@ -197,11 +197,11 @@ fn fund(
     now: UnixTime,
 ) -> Result<Outcome, CreditRefusal> {
     let available = account.available().ok_or(CreditRefusal::BadAmount)?;
-    let need = Need {
-        from_secs: running.leg.funded_secs,
-        least_secs: ask.covers,
-        wanted_secs: shrink(ask.wanted, available, account.burn_per_sec),
+    let wanted_secs = match running.holds.len() {
+        ..UNSHRUNK_HOLDS => shrink(ask.wanted, available, account.burn_per_sec),
+        UNSHRUNK_HOLDS.. => ask.wanted,
     };
+    let need = Need { from_secs: running.leg.funded_secs, least_secs: ask.covers, wanted_secs };
     let slice = fit(&terms.rate, need, available)?;
     account.hold(slice.amount)?;
     account.version += 1;

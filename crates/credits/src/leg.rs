@@ -10,6 +10,10 @@ use crate::view::{HoldState, HoldView};
 /// for a leg that turns out dead is billed to its last proof of life only.
 pub const OPEN_HOLDS: usize = 64;
 
+/// From so many open holds on a leg's slices shrink no more as credit runs low: short ones would
+/// use up the room for its holds, and a leg that lives would end for want of room.
+pub const UNSHRUNK_HOLDS: usize = OPEN_HOLDS / 4;
+
 /// What the book knows of a leg id that it has seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Leg {

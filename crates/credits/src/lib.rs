@@ -25,7 +25,7 @@ pub use command::{
 };
 pub use ending::settle;
 pub use ledger::{Facts, Outcome, decide};
-pub use leg::{End, Hold, Leg, OPEN_HOLDS, Over, Running};
+pub use leg::{End, Hold, Leg, OPEN_HOLDS, Over, Running, UNSHRUNK_HOLDS};
 pub use page::{Changes, Page, Wanted};
 pub use rating::{affords, billed_secs, charge, price_per_sec, units};
 pub use view::{AccountView, Case, Entry, EntryKind, HoldState, HoldView, Lot};

@@ -188,7 +188,7 @@ impl Plain {
         let (epoch, slices) = (self.epoch, Vec::new());
         let life = Life { payer, rate, slices, captured: 0, epoch, answered: false, end: None };
         self.lives.insert(call, life);
-        let heard = self.fund(call, asked);
+        let heard = self.fund(call, asked, 0);
         if matches!(heard, Heard::Refused(_)) {
             self.lives.remove(&call);
         }
@@ -205,12 +205,11 @@ impl Plain {
             return if same { self.stored(call, sequence) } else { refused };
         }
         let running = |slice: &&Slice| slice.open && u64::from(slice.until) * SECOND > used;
-        if sequence > life.slices.len()
-            || life.slices.iter().filter(running).count() >= credits::OPEN_HOLDS
-        {
+        let open = life.slices.iter().filter(running).count();
+        if sequence > life.slices.len() || open >= credits::OPEN_HOLDS {
             return Heard::Refused(CreditRefusal::Conflict);
         }
-        let heard = self.fund(call, (0, wanted));
+        let heard = self.fund(call, (0, wanted), open);
         if let Heard::Funded { until, amount, .. } = heard {
             let life = self.lives.get_mut(&call).unwrap();
             let (payer, mut used_up) = (life.payer, 0);
@@ -230,13 +229,14 @@ impl Plain {
     }
 
     /// Tries whole increments, the wanted ones first, one fewer each time.
-    fn fund(&mut self, call: u128, (covers, wanted): (u32, u32)) -> Heard {
+    fn fund(&mut self, call: u128, (covers, wanted): (u32, u32), open: usize) -> Heard {
         let life = self.lives[&call].clone();
         let (_, _, _, initial, subsequent) = PLAIN[life.rate];
         let from = life.slices.last().map_or(0, |slice| slice.until);
         let spent = if from == 0 { 0 } else { price(life.rate, from) };
         let (left, burn) = (self.purse(life.payer).left(), self.burn(life.payer));
-        let fair = if burn == 0 { wanted.into() } else { (left / (4 * burn)).min(wanted.into()) };
+        let spread = burn > 0 && open < credits::UNSHRUNK_HOLDS;
+        let fair = if !spread { wanted.into() } else { (left / (4 * burn)).min(wanted.into()) };
         let aim = from.max(covers) + u32::try_from(fair).unwrap();
         let mut ends = vec![if from == 0 { initial } else { from + subsequent }];
         while *ends.last().unwrap() < covers {

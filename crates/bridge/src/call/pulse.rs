@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use media::Silence;
-use model::Instant;
+use model::{Instant, limits};
 
 /// When a leg last proved that somebody is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,6 +116,16 @@ impl Pulse {
     }
 }
 
+/// Returns the longest that a leg which is asked after `limit` may go on without proof of life: each
+/// question is answered as late as it may be.
+pub(crate) fn unproven_max(limit: Duration) -> Duration {
+    limit + (limit.max(ASKING)) * (u32::from(ROUNDS) - 1) + ASKING
+}
+
+/// The longest that one round may take: OPTIONS, UPDATE, and a re-INVITE that is promised an answer,
+/// each of them challenged once.
+const ASKING: Duration = limits::SIP_GIVE_UP.saturating_mul(2 * (1 + 1 + 2));
+
 /// So many questions in a row may come back without proof: the last of them ends the leg.
 const ROUNDS: u8 = 3;
 
@@ -161,6 +171,24 @@ mod tests {
         pulse.ask(at(70));
         assert_eq!(pulse.unproven(), Hope::Lost);
         assert_eq!((pulse.last(at(71)), pulse.certain(at(71))), (at(10), at(10)));
+    }
+
+    #[test]
+    fn a_leg_is_lost_within_the_longest_unproven_time_however_late_the_answers_are() {
+        for limit in [6, 20, 300, 7_200].map(Duration::from_secs) {
+            let mut pulse = Pulse::start(at(0));
+            pulse.media(Silence::Began { last: Some(at(10)) }, at(15));
+            let mut now = at(15);
+            loop {
+                now = now.max(pulse.due(limit).unwrap());
+                pulse.ask(now);
+                now = now + ASKING;
+                if pulse.unproven() == Hope::Lost {
+                    break;
+                }
+            }
+            assert_eq!(now.since(at(10)), unproven_max(limit));
+        }
     }
 
     #[test]

@@ -128,20 +128,20 @@ pub(crate) fn funded(outcome: &StoreOutcome, terms: &Terms) -> Result<u32, Refus
 }
 
 /// Has the book note the answer, with the dialog and the CDR as they are. That of a call of ours is
-/// noted at once: until then the book has no dialog that it could be ended by after a crash.
+/// noted at once: until then the book has no dialog that it could be ended by after a crash. It is
+/// asked for as long as the leg lives: what is not noted costs nothing after a crash
+/// ([`credits::settle`]).
 pub(crate) fn note_answered(file: &File, turn: &mut Turn<'_>) {
     let leg = file.leg(&turn.settings.epoch, file.terms().cloned(), turn.now);
     let command = Command::Answered { leg: Box::new(leg) };
-    let patience = turn.now.mono + model::limits::SIP_GIVE_UP;
     let may_wait = file.outgoing.is_none();
-    turn.ask_when((file.call, Errand::Answered), command, Some(patience), may_wait);
+    turn.ask_when((file.call, Errand::Answered), command, None, may_wait);
 }
 
 /// Has the book keep a row of an answered leg without a hold, so that a crash can still end it.
-/// The call does not wait for it.
+/// The call does not wait for it; it is asked for as long as the leg lives.
 pub(crate) fn note_open(file: &File, turn: &mut Turn<'_>) {
     let leg = file.leg(&turn.settings.epoch, None, turn.now);
     let command = Command::Open { leg: Box::new(leg) };
-    let patience = turn.now.mono + model::limits::SIP_GIVE_UP;
-    turn.ask((file.call, Errand::Open), command, Some(patience));
+    turn.ask((file.call, Errand::Open), command, None);
 }

@@ -5,7 +5,7 @@ use media::{Prompt, Silence};
 use model::record::Capability;
 
 use crate::carrier::{Carrier, field};
-use crate::provision::{BOUND, BOUND_FREE, OWN_FREE};
+use crate::provision::{self, BOUND, BOUND_FREE, OWN_FREE};
 use crate::world::{Store, World, money, secs};
 
 #[test]
@@ -314,7 +314,7 @@ fn an_own_toll_free_number_is_paid_from_the_answer_on() {
     assert_eq!(world.state(call), Some("identifying"));
     assert_eq!(world.held(), money("0.30"));
     world.pass(secs(50));
-    world.digits(call, crate::provision::ID);
+    world.digits(call, provision::ID);
     assert_eq!(world.state(call), Some("seated"));
     world.pass(secs(10));
     carrier.bye(&mut world);
@@ -327,4 +327,25 @@ fn an_own_toll_free_number_without_credit_is_refused_by_code() {
     let mut carrier = Carrier::invite(&mut world, "a", OWN_FREE);
     assert!(carrier.refused(&mut world).starts_with("SIP/2.0 403"));
     assert!(world.notes.contains(&Note::Refused(Refusal::InsufficientCredit)));
+}
+
+#[test]
+fn an_answer_that_the_store_could_not_note_is_noted_once_it_can() {
+    let mut world = World::set(provision::standard(), provision::trunk(), |settings| {
+        settings.slice_secs = 60;
+    });
+    world.top_up("9.00");
+    world.store = Store::Slow;
+    let mut carrier = Carrier::invite(&mut world, "a", BOUND);
+    world.store = Store::Down;
+    world.answer_store();
+    carrier.establish(&mut world);
+    world.pass(secs(40));
+    assert_eq!(world.book.open_legs()[0].answered, None);
+    world.store = Store::Up;
+    world.pass(secs(7));
+    assert!(world.book.open_legs()[0].answered.is_some());
+    carrier.bye(&mut world);
+    assert_eq!(world.cdr().charge, money("0.47"));
+    world.is_at_rest();
 }

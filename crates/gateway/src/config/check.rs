@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use api::Token;
+use bridge::settings::unproven_max;
+use credits::{OPEN_HOLDS, UNSHRUNK_HOLDS};
 use model::{TrunkId, limits};
 use net::{PortRange, RangeError};
 
@@ -192,6 +194,7 @@ impl Checker<'_> {
             let problem = format!("less than charging.slice_secs ({slice_secs}) is allowed");
             self.bad("charging.roll_ahead_secs", problem);
         }
+        self.room_for_holds(written);
         Charging {
             slice_secs,
             roll_ahead: self.secs("charging.roll_ahead_secs", written.roll_ahead_secs, 1..=300),
@@ -205,6 +208,26 @@ impl Checker<'_> {
                 6..=7_200,
             ),
             ring_limit: self.secs("charging.ring_secs", written.ring_secs, 1..=120),
+        }
+    }
+
+    /// A leg that nobody proves to be there keeps its slices uncaptured until it is lost. The book
+    /// keeps so many and no more; one that lives must not end for want of room.
+    fn room_for_holds(&mut self, written: &file::Charging) {
+        let (key, limit) = match written.life_held_secs > written.life_secs {
+            true => ("charging.life_held_secs", written.life_held_secs),
+            false => ("charging.life_secs", written.life_secs),
+        };
+        // Two are the slice in use and the next.
+        let room = u32::try_from(OPEN_HOLDS - UNSHRUNK_HOLDS - 2).unwrap_or(u32::MAX);
+        let unproven = unproven_max(Duration::from_secs(limit.into()));
+        let least = unproven.as_secs().div_ceil(room.into());
+        if u64::from(written.slice_secs) < least {
+            let problem = format!(
+                "at least {least} is allowed while {key} is {limit}: a silent leg keeps its slices \
+                 until it has been asked for life three times"
+            );
+            self.bad("charging.slice_secs", problem);
         }
     }
 
@@ -409,6 +432,21 @@ called_from = "p-called-party-id"
         assert!(lines[1].starts_with("t.toml:9: media.port_first: an even port"), "{told}");
         assert!(lines[2].starts_with("t.toml:12: trunk[0].signalling[0]: "), "{told}");
         assert!(lines[3].starts_with("t.toml:15: trunk[0].called_from: request-uri, "), "{told}");
+    }
+
+    #[test]
+    fn slices_are_long_enough_for_a_leg_that_is_silent_on_hold() {
+        let with = |slice: u32, held: u32| {
+            format!("{GOOD}[charging]\nslice_secs = {slice}\nlife_held_secs = {held}\n")
+        };
+        for (slice, held) in [(45, 300), (26, 300), (476, 7_200)] {
+            assert!(config(Path::new("t.toml"), &with(slice, held)).is_ok(), "{slice} {held}");
+        }
+        let told = errors(&with(25, 300));
+        let expected = "t.toml:16: charging.slice_secs: at least 26 is allowed while \
+                        charging.life_held_secs is 300: ";
+        assert!(told.starts_with(expected), "{told}");
+        assert!(errors(&with(475, 7_200)).contains("at least 476 is allowed"));
     }
 
     #[test]
