@@ -14,6 +14,10 @@ mod faults;
 mod joining;
 #[path = "end_to_end/killing.rs"]
 mod killing;
+#[path = "end_to_end/living.rs"]
+mod living;
+#[path = "end_to_end/parting.rs"]
+mod parting;
 #[path = "end_to_end/privacy.rs"]
 mod privacy;
 #[path = "end_to_end/refusing.rs"]
