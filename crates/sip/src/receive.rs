@@ -50,6 +50,7 @@ impl Endpoint {
             return self.count(Counted::Malformed);
         };
         match message.start {
+            Start::Response { .. } if is_unsound_answer(&message) => self.count(Counted::Malformed),
             Start::Response { status } if self.is_stray(&message, status) => {
                 self.on_stray_answer(&message, sender.trunk, flow, now);
             }
@@ -177,6 +178,12 @@ impl Endpoint {
     pub(crate) fn deny(&mut self, arrival: &Arrival<'_>, status: u16, extra: &Lines) {
         self.reject(arrival.flow, arrival.request.message, status, extra);
     }
+}
+
+/// Whether an answer is broken, or has more Vias than the one that we gave its request and is meant
+/// for somebody else (RFC 3261 §8.1.3.3).
+fn is_unsound_answer(answer: &Message<'_>) -> bool {
+    answer.fault.is_some() || answer.elements(Name::Via).count() != 1
 }
 
 /// Returns why a request is refused whatever it asks for (RFC 3261 §8.2.1–§8.2.2), in that order.

@@ -239,7 +239,8 @@ impl<'a> NameAddr<'a> {
         let Some(open) = find_open_bracket(text)? else {
             let (uri, parameters) = text.split_once(';').unwrap_or((text, ""));
             let uri = uri.trim_end();
-            let sound = !uri.is_empty() && !uri.contains([' ', '\t', '"', '>', ',']);
+            // With a header in it, it must stand in brackets (RFC 3261 §20.10).
+            let sound = !uri.is_empty() && !uri.contains([' ', '\t', '"', '>', ',', '?']);
             return sound.then_some(Self { uri, parameters });
         };
         let (_, inside) = text.split_at_checked(open)?;

@@ -49,16 +49,12 @@ impl<'a> Request<'a> {
         if call_id.is_empty() || call_id.contains([' ', '\t']) {
             return None;
         }
-        Some(Self {
-            message,
-            method,
-            uri,
-            via: Via::read(message.elements(Name::Via).next()?)?,
-            from,
-            to,
-            call_id,
-            cseq,
-        })
+        let mut vias = message.elements(Name::Via).map(Via::read);
+        let via = vias.next()??;
+        if vias.any(|via| via.is_none()) {
+            return None;
+        }
+        Some(Self { message, method, uri, via, from, to, call_id, cseq })
     }
 
     /// Returns the From tag; peers of RFC 2543 have none.

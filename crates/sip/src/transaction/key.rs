@@ -28,7 +28,9 @@ impl Key {
             | Method::Info
             | Method::Unknown => request.method.name(),
         };
-        let branch = request.via.branch().filter(|branch| branch.starts_with(COOKIE));
+        // The cookie alone names nothing: everybody's would be the same.
+        let is_unique = |branch: &&str| branch.starts_with(COOKIE) && branch.len() > COOKIE.len();
+        let branch = request.via.branch().filter(is_unique);
         let text = match branch {
             Some(branch) => joined(&[branch, request.via.sent_by]),
             None => old_style(request),

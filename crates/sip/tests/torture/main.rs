@@ -4,6 +4,8 @@
 
 mod dialling;
 mod node;
+mod pages;
+mod rfc;
 mod walk;
 
 use std::time::Duration;
