@@ -10,6 +10,8 @@ mod calling;
 mod charging;
 #[path = "end_to_end/faults.rs"]
 mod faults;
+#[path = "end_to_end/interop.rs"]
+mod interop;
 #[path = "end_to_end/joining.rs"]
 mod joining;
 #[path = "end_to_end/killing.rs"]

@@ -1,12 +1,14 @@
 //! What the end-to-end tests are made of: the real binary with a folder of its own, SIPp, phones
 //! that talk and listen, the book read by SQL, and a network that loses.
 
+pub(crate) mod baresip;
 pub(crate) mod binary;
 pub(crate) mod book;
 pub(crate) mod certificates;
 pub(crate) mod clock;
 pub(crate) mod phone;
 pub(crate) mod ports;
+pub(crate) mod proxy;
 pub(crate) mod relay;
 pub(crate) mod sipp;
 pub(crate) mod site;

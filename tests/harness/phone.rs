@@ -1,4 +1,4 @@
-//! A phone's audio: it talks PCMU, keys digits by RFC 4733, and listens to who is heard.
+//! A phone's audio: it talks PCMU, keys digits by RFC 4733 or by tones, and listens to who is heard.
 
 use std::collections::VecDeque;
 use std::f64::consts::TAU;
@@ -31,6 +31,7 @@ enum Order {
     Speak(f64),
     Hush,
     Press(String),
+    Sing(String),
     Intrude(SocketAddr),
     HangUp,
 }
@@ -76,6 +77,11 @@ impl Phone {
     /// Keys digits in.
     pub(crate) fn press(&self, digits: &str) {
         self.order(Order::Press(digits.to_owned()));
+    }
+
+    /// Keys digits in by tones in the audio (ITU-T Q.23).
+    pub(crate) fn sing(&self, digits: &str) {
+        self.order(Order::Sing(digits.to_owned()));
     }
 
     /// Waits for the first packet: the call is answered.
@@ -137,6 +143,17 @@ pub(crate) struct Sound {
 }
 
 impl Sound {
+    /// Takes samples that something else has heard.
+    pub(crate) fn of(samples: Vec<f64>) -> Self {
+        Self { samples, longest_gap: Duration::ZERO }
+    }
+
+    /// Returns its last seconds.
+    pub(crate) fn last(&self, seconds: usize) -> Self {
+        let from = self.samples.len().saturating_sub(seconds * PIECE * 20);
+        Self::of(self.samples[from..].to_vec())
+    }
+
     /// Returns the amplitude of a tone, of 32 768 at most: the median over pieces of 50 ms, so that
     /// a packet that came too late, here or there, makes no difference.
     pub(crate) fn level(&self, hertz: f64) -> f64 {
@@ -181,6 +198,7 @@ struct Line {
 #[derive(Debug, Clone, Copy)]
 enum Key {
     Event { code: u8, nth: u16, end: bool },
+    Tones { low: f64, high: f64 },
     Pause,
 }
 
@@ -209,6 +227,7 @@ impl Line {
                     Ok(Order::Speak(hertz)) => self.voice = Some(hertz),
                     Ok(Order::Hush) => self.hushed = true,
                     Ok(Order::Press(digits)) => self.plan(&digits),
+                    Ok(Order::Sing(digits)) => self.plan_tones(&digits),
                     Ok(Order::Intrude(peer)) => self.peer = Some(peer),
                     Ok(Order::HangUp) | Err(TryRecvError::Disconnected) => return,
                     Err(TryRecvError::Empty) => break,
@@ -229,6 +248,17 @@ impl Line {
             self.keys.extend((0..5).map(|nth| Key::Event { code, nth, end: false }));
             self.keys.extend([Key::Event { code, nth: 4, end: true }; 3]);
             self.keys.extend([Key::Pause; 4]);
+        }
+    }
+
+    /// Plans 100 ms of two tones and 100 ms of silence for each digit.
+    fn plan_tones(&mut self, digits: &str) {
+        for digit in digits.chars() {
+            let at = "123456789*0#".find(digit).expect("phones have twelve keys");
+            let (low, high) =
+                ([697.0, 770.0, 852.0, 941.0][at / 3], [1_209.0, 1_336.0, 1_477.0][at % 3]);
+            self.keys.extend([Key::Tones { low, high }; 5]);
+            self.keys.extend([Key::Pause; 5]);
         }
     }
 
@@ -264,6 +294,10 @@ impl Line {
                 let [high, low] = length.to_be_bytes();
                 self.packet(101, nth == 0, self.key_began, &[code, ending | 10, high, low])
             }
+            Some(Key::Tones { low, high }) => {
+                let frame = self.chord(low, high);
+                self.packet(0, false, self.stamp, &frame)
+            }
             Some(Key::Pause) | None => {
                 let frame = self.frame();
                 self.packet(0, false, self.stamp, &frame)
@@ -281,6 +315,13 @@ impl Line {
         packet.extend(0x00c0_ffee_u32.to_be_bytes());
         packet.extend(payload);
         packet
+    }
+
+    /// A frame of two tones, which go on from the frame before by the time stamp.
+    fn chord(&self, low: f64, high: f64) -> Vec<u8> {
+        let tone = |hertz: f64, at: u32| 6_000.0 * (TAU * hertz * f64::from(at) / RATE).sin();
+        let first = self.stamp % 80_000;
+        (first..first + 160).map(|at| compressed(tone(low, at) + tone(high, at))).collect()
     }
 
     fn frame(&mut self) -> Vec<u8> {

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::clock::{secs, wait_for};
 use super::phone::Phone;
-use super::ports;
+use super::{ports, proxy};
 
 /// Returns a row of ports for a call that is awaited, and the socket of its phone.
 pub(crate) fn row_to_be_called_on() -> (u16, UdpSocket) {
@@ -37,10 +37,11 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// Plans a call from the trunk's address.
+    /// Plans a call from the trunk's address, or from behind what stands there.
     pub(crate) fn new(scenario: &'static str, number: &'static str, target: SocketAddr) -> Self {
         let (stay, limit) = (secs(1), secs(60));
-        let (target, from) = (Some(target), "127.0.0.2");
+        let behind = target.ip().to_string() == proxy::BORDER;
+        let (target, from) = (Some(target), if behind { proxy::BEHIND } else { proxy::BORDER });
         Self { scenario, target, from, number, stay, limit, tolerant: false, stream: false }
     }
 

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use super::book::Book;
 use super::clock::{now, pause, secs, wait_for};
+use super::proxy::Proxy;
 use super::site::{Site, TOKEN};
 use super::{binary, ports};
 
@@ -28,6 +29,8 @@ pub(crate) struct Tollgate {
     folder: TempDir,
     first_port: u16,
     process: Option<Child>,
+    /// What stands before it, if this run's calls go through something.
+    proxy: Option<Proxy>,
 }
 
 impl Tollgate {
@@ -50,7 +53,9 @@ impl Tollgate {
     pub(crate) fn prepare(site: &Site) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let first_port = ports::row(PORTS);
-        let tollgate = Self { site: site.clone(), folder, first_port, process: None };
+        let own = (Ipv4Addr::LOCALHOST, first_port).into();
+        let proxy = Proxy::is_wanted().then(|| Proxy::before(own));
+        let tollgate = Self { site: site.clone(), folder, first_port, process: None, proxy };
         let config = site.config(first_port, tollgate.folder.path());
         fs::write(tollgate.config(), config).expect("the folder is writable");
         tollgate.provision(&site.provision);
@@ -186,9 +191,10 @@ impl Tollgate {
         self.process.as_mut().is_some_and(|child| child.try_wait().is_ok_and(|end| end.is_none()))
     }
 
-    /// Returns the address of its SIP listener.
+    /// Returns where to call it: its SIP listener, or what stands before it.
     pub(crate) fn sip(&self) -> SocketAddr {
-        (Ipv4Addr::LOCALHOST, self.first_port).into()
+        let own = (Ipv4Addr::LOCALHOST, self.first_port).into();
+        self.proxy.as_ref().map_or(own, Proxy::address)
     }
 
     /// Returns the address of its second SIP listener, if the site has one.

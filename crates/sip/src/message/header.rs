@@ -300,7 +300,9 @@ impl<'a> Via<'a> {
         let head = head.trim();
         let mut pieces = head.splitn(3, '/').map(str::trim);
         let (protocol, version) = (pieces.next()?, pieces.next()?);
-        if !protocol.eq_ignore_ascii_case("SIP") || version != "2.0" {
+        // Whoever speaks another version is told so along its own Via.
+        let numbered = version.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        if !protocol.eq_ignore_ascii_case("SIP") || !numbered {
             return None;
         }
         let (transport, sent_by) = pieces.next()?.split_once([' ', '\t'])?;
@@ -419,7 +421,7 @@ mod tests {
             (six.sent_by, six.port, six.has_rport()),
             ("[2001:db8::9]:5070", Some(5070), true)
         );
-        for text in ["SIP/2.0/UDP", "SIP/3.0/UDP a", "SIP/2.0/UDP a:99999", "", "a"] {
+        for text in ["SIP/2.0/UDP", "SIP/x/UDP a", "SIP/2.0/UDP a:99999", "", "a"] {
             assert_eq!(Via::read(text), None, "{text}");
         }
     }

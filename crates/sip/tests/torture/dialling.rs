@@ -9,8 +9,8 @@ use model::{CallId, TrunkId};
 use proptest::prelude::*;
 use sip::{Command, Dial, Event};
 
+use crate::change::{Change, change};
 use crate::node::Node;
-use crate::{Change, change};
 
 /// One step of a walk.
 #[derive(Debug, Clone)]

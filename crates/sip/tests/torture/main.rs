@@ -2,6 +2,8 @@
 //! leak or a line that its sender chose (reliability.md S18, S19).
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should fail loudly")]
 
+mod carriers;
+mod change;
 mod dialling;
 mod node;
 mod pages;
@@ -10,16 +12,9 @@ mod walk;
 
 use std::time::Duration;
 
+use change::change;
 use node::{Node, SOURCE};
 use proptest::prelude::*;
-
-/// A valid INVITE in every odd form that RFC 3261 allows.
-const ODD_INVITE: &str = "INVITE sip:vivekg@chair-dnrc.example.com;unknownparam SIP/2.0\r\n\
-    TO :\r\n sip:vivekg@chair-dnrc.example.com\r\nfrom   : \"J Rosenberg \\\\\\\"\"       <sip:jdrosen@example.com>\r\n  ;\r\n  tag = 98asjd8\r\n\
-    MaX-fOrWaRdS: 0068\r\nCall-ID: wsinv.ndaksdj@192.0.2.1\r\ncseq: 0009\r\n  INVITE\r\n\
-    Via  : SIP  /   2.0\r\n /UDP\r\n    192.0.2.2;branch=390skdjuw\r\ns :\r\nNewFangledHeader:   newfangled value\r\n continued\r\n\
-    UnknownHeaderWithUnusualValue: ;;,,;;,;\r\nv:  SIP  / 2.0  / TCP     spindle.example.com   ;\r\n  branch  =   z9hG4bK9ikj8  ,\r\n SIP  /    2.0   / UDP  192.168.255.111   ; branch=\r\n z9hG4bK30239\r\n\
-    m:\"Quoted string \\\"\\\"\" <sip:jdrosen@192.0.2.1> ; newparam =\r\n      newvalue ;\r\n  secondparam ; q = 0.33\r\nContent-Length: 0\r\n\r\n";
 
 const INVITE: &str = "INVITE sip:+14155550123;npdi;rn=+1415@198.51.100.1;user=phone SIP/2.0\r\n\
     Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKm1;rport\r\nRecord-Route: <sip:[2001:db8::1];lr>\r\n\
@@ -35,7 +30,7 @@ const INSIDE: &[&str] = &["BYE", "UPDATE", "OPTIONS", "INVITE", "ACK", "CANCEL",
 #[test]
 fn odd_but_valid_messages_are_served() {
     let mut node = Node::new();
-    assert_eq!(node.hear(ODD_INVITE.as_bytes()), [100], "{}", node.last);
+    assert_eq!(node.hear(odd_invite().as_bytes()), [100], "{}", node.last);
     assert_eq!(node.hear(INVITE.as_bytes()), [100]);
     let old = "OPTIONS sip:h SIP/2.0\r\nVia: SIP/2.0/UDP c.example.com\r\nFrom: sip:a@h\r\n\
         To: sip:b@h\r\nCall-ID: old\r\nCSeq: 1 OPTIONS\r\n\r\n";
@@ -113,6 +108,12 @@ fn a_value_with_a_line_end_in_it_reaches_no_answer() {
     }
 }
 
+/// A valid INVITE in every odd form that RFC 3261 allows: of RFC 4475 §3.1.1.1, without a tag in To.
+fn odd_invite() -> String {
+    let pages = pages::Page::read(&pages::folder().join("rfc4475.txt"));
+    String::from_utf8(pages[1].bytes("")).unwrap()
+}
+
 fn plain(method: &str) -> String {
     format!(
         "{method} sip:h SIP/2.0\r\nv: SIP/2.0/UDP h;branch=z9hG4bK1\r\nf: <sip:a@h>;tag=1\r\n\
@@ -127,57 +128,6 @@ fn with(method: &str, line: &str) -> String {
 fn without(method: &str, start: &str) -> String {
     let text = plain(method);
     text.split_inclusive("\r\n").filter(|line| !line.starts_with(start)).collect()
-}
-
-/// A change to some bytes of a message.
-#[derive(Debug, Clone)]
-pub(crate) enum Change {
-    Set(usize, u8),
-    Insert(usize, Vec<u8>),
-    Remove(usize, usize),
-    Double(usize, usize),
-    Cut(usize),
-}
-
-pub(crate) fn change() -> impl Strategy<Value = Change> {
-    let place = 0..2_000_usize;
-    let hostile = prop::sample::select(b"\r\n\0\t \";:<>,=@%[]/\\-+09aZ\x7f\xff".to_vec());
-    prop_oneof![
-        4 => (place.clone(), hostile.clone()).prop_map(|(at, byte)| Change::Set(at, byte)),
-        2 => (place.clone(), any::<u8>()).prop_map(|(at, byte)| Change::Set(at, byte)),
-        3 => (place.clone(), prop::collection::vec(hostile, 1..4))
-            .prop_map(|(at, bytes)| Change::Insert(at, bytes)),
-        2 => (place.clone(), 1..40_usize).prop_map(|(at, count)| Change::Remove(at, count)),
-        1 => (place.clone(), 1..200_usize).prop_map(|(at, count)| Change::Double(at, count)),
-        1 => place.prop_map(Change::Cut),
-    ]
-}
-
-impl Change {
-    pub(crate) fn apply(&self, text: &mut Vec<u8>) {
-        let size = text.len().max(1);
-        match self {
-            Self::Set(at, byte) => {
-                if let Some(place) = text.get_mut(at % size) {
-                    *place = *byte;
-                }
-            }
-            Self::Insert(at, bytes) => {
-                let at = (at % size).min(text.len());
-                text.splice(at..at, bytes.iter().copied());
-            }
-            Self::Remove(at, count) => {
-                let at = (at % size).min(text.len());
-                text.drain(at..(at + count).min(text.len()));
-            }
-            Self::Double(at, count) => {
-                let at = (at % size).min(text.len());
-                let piece = text[at..(at + count).min(text.len())].to_vec();
-                text.splice(at..at, piece);
-            }
-            Self::Cut(at) => text.truncate(at % size),
-        }
-    }
 }
 
 proptest! {
@@ -216,7 +166,7 @@ proptest! {
 fn message(which: usize, tag: &str) -> String {
     let Some(method) = INSIDE.get(which) else {
         return match which {
-            7 => ODD_INVITE.to_owned(),
+            7 => odd_invite(),
             8 => plain("OPTIONS"),
             9 => {
                 "SIP/2.0 200 OK\r\nv: SIP/2.0/UDP 198.51.100.1:5060;branch=z9hG4bK0;rport=5060\r\n\
@@ -237,7 +187,7 @@ fn message(which: usize, tag: &str) -> String {
 #[test]
 fn strangers_get_nothing_whatever_they_send() {
     let mut node = Node::new();
-    for text in [ODD_INVITE, INVITE, &plain("OPTIONS"), "rubbish", ""] {
+    for text in [&odd_invite(), INVITE, &plain("OPTIONS"), "rubbish", ""] {
         assert_eq!(node.hear_from("203.0.113.9:5060".parse().unwrap(), text.as_bytes()), []);
     }
     assert_ne!(SOURCE, "203.0.113.9:5060");

@@ -52,6 +52,13 @@ impl Node {
         node
     }
 
+    /// One whose trunk tells numbers in its own way.
+    pub(crate) fn of(called_from: CalledFrom, trusted: bool) -> Self {
+        let mut node = Self::new();
+        node.order(Command::Trunks(vec![Trunk { called_from, trusted, ..trunk() }]));
+        node
+    }
+
     /// One that may place calls by the trunk.
     pub(crate) fn dialling() -> Self {
         let mut node = Self::new();

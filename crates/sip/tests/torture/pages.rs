@@ -15,10 +15,9 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    /// Reads every page of a file beside this one.
-    pub(crate) fn read(name: &str) -> Vec<Self> {
-        let file = folder().join(name);
-        let text = fs::read_to_string(&file).expect("the pages are there");
+    /// Reads every page of a file.
+    pub(crate) fn read(file: &Path) -> Vec<Self> {
+        let text = fs::read_to_string(file).expect("the pages are there");
         text.split("\n=== ").skip(1).map(Self::of).collect()
     }
 
@@ -101,6 +100,9 @@ fn placed(inside: &str, asked: &str, length: usize) -> Option<Vec<u8>> {
     named.map(|(_, value)| value.as_bytes().to_vec())
 }
 
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/torture")
+/// Returns where the pages lie, seen from any package of the workspace.
+pub(crate) fn folder() -> PathBuf {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = own.ancestors().find(|folder| folder.join("Cargo.lock").exists());
+    root.expect("the root has a lock file").join("crates/sip/tests/torture")
 }

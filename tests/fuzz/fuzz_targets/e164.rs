@@ -1,0 +1,4 @@
+//! See `tollgate_fuzz::e164`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| tollgate_fuzz::e164(bytes));

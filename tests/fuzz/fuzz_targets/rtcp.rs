@@ -1,0 +1,4 @@
+//! See `tollgate_fuzz::rtcp`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| tollgate_fuzz::rtcp(bytes));

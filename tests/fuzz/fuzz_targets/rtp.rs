@@ -1,0 +1,4 @@
+//! See `tollgate_fuzz::rtp`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| tollgate_fuzz::rtp(bytes));

@@ -1,0 +1,4 @@
+//! See `tollgate_fuzz::sip`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| tollgate_fuzz::sip(bytes));
