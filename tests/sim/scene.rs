@@ -150,6 +150,7 @@ pub fn directory(plan: &Plan) -> Arc<Directory> {
         refusal_codes: Vec::new(),
         dtmf: DtmfMode::Auto,
         srtp: model::Protection::Off,
+        registers: None,
         outbound: None,
     };
     Arc::new(Directory::new(provision(plan), vec![trunk]).expect("the scene is whole"))

@@ -28,6 +28,9 @@ const PLACES: &[Place] = &[
             // Digest authentication is made of these (RFC 8760).
             "md-5",
             "sha2",
+            // Nonces are signed, proofs compared by these.
+            "hmac",
+            "subtle",
         ],
     },
     Place {

@@ -38,6 +38,7 @@ pub(crate) fn trunk() -> Trunk {
         refusal_codes: Vec::new(),
         dtmf: DtmfMode::Auto,
         srtp: model::Protection::Off,
+        registers: None,
         outbound: None,
     }
 }

@@ -27,8 +27,8 @@ pub use id::{
 pub use money::{Currency, Money, MoneyError, Rate, RateVersion, SecondsRule};
 pub use number::{Did, E164, LocalNumber, NumberError, Pin};
 pub use outbound::{
-    CallerRange, Credentials, Failover, NumberStyle, Outbound, Protection, Reliability, Routing,
-    Secret, Transport,
+    CallerRange, Credentials, Failover, NumberStyle, Outbound, Protection, Registrar, Reliability,
+    Routing, Secret, Transport,
 };
 pub use policy::{OutboundPolicy, PolicyError};
 pub use prefix::{IpPrefix, PrefixError};

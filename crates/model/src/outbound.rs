@@ -53,6 +53,17 @@ pub struct Credentials {
     pub password: Secret,
 }
 
+/// How a trunk registers with us, so that calls of ours reach it wherever it is (RFC 3261 §10.3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registrar {
+    /// What it must prove to know.
+    pub credentials: Credentials,
+    /// Shortest expiry granted, seconds; what asks for less is refused (423).
+    pub expiry_min_secs: u32,
+    /// Longest expiry granted, seconds; what asks for more gets this.
+    pub expiry_max_secs: u32,
+}
+
 /// Whether provisional answers are acknowledged (RFC 3262).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Reliability {

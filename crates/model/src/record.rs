@@ -7,8 +7,8 @@ use crate::guard::Guards;
 use crate::policy::{Decision, Group, OrganizationOutbound, UserOutbound};
 use crate::{
     AccountId, CallId, CallerRules, Currency, Did, E164, IpPrefix, MeetingId, Money, NumberId,
-    OrganizationId, Outbound, Pin, Protection, Rate, RateVersion, TrunkId, UnixTime, UserId,
-    Vouched,
+    OrganizationId, Outbound, Pin, Protection, Rate, RateVersion, Registrar, TrunkId, UnixTime,
+    UserId, Vouched,
 };
 
 /// Everything that is provisioned: handed whole to `bridge`, replaced whole when it changes. Money
@@ -222,6 +222,9 @@ pub struct Trunk {
     pub dtmf: DtmfMode,
     /// Whether its media is protected.
     pub srtp: Protection,
+    /// How it registers with us: then calls of ours go where it registered last, and nowhere else;
+    /// `None` takes no registration.
+    pub registers: Option<Registrar>,
     /// How calls of ours leave by it; `None` is dial-in only.
     pub outbound: Option<Outbound>,
 }

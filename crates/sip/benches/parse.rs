@@ -223,6 +223,7 @@ fn trunk() -> Trunk {
             routing: model::Routing::default(),
         }),
         srtp: model::Protection::Off,
+        registers: None,
     }
 }
 

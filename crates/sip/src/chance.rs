@@ -45,6 +45,11 @@ impl Chance {
         format!("{:016x}", self.generator.next_u64())
     }
 
+    /// Returns any number.
+    pub(crate) fn number(&mut self) -> u64 {
+        self.generator.next_u64()
+    }
+
     /// Returns a number up to and including `most`, close enough to even for jitter.
     pub(crate) fn up_to(&mut self, most: u32) -> u32 {
         match most.checked_add(1) {

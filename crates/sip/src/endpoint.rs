@@ -28,6 +28,8 @@ use crate::transaction::{Mark, Table};
 use crate::transport::Flow;
 use crate::transport::streams::Streams;
 use crate::trunk::AllowList;
+use crate::trunk::binding::Bindings;
+use crate::trunk::nonce::Nonces;
 use crate::trunk::options::Health;
 use crate::trunk::register::Registration;
 
@@ -367,13 +369,13 @@ pub enum Event {
         /// Whether calls may be placed by it.
         up: bool,
     },
-    /// A registration of ours changed.
+    /// A registration changed: ours with the trunk, or the trunk's with us.
     Registered {
         /// The trunk.
         trunk: TrunkId,
-        /// Whether the carrier knows us now.
+        /// Whether the carrier knows us now, or we know where the trunk is.
         registered: bool,
-        /// Its last answer; 408 if none came.
+        /// The last answer, its or ours; 408 if none came, or the trunk's registration ran out.
         status: u16,
     },
     /// The BYE of [`Command::EndOrphan`] was answered, or given up.
@@ -468,6 +470,9 @@ pub struct Endpoint {
     pub(crate) health: BTreeMap<TrunkId, Health>,
     /// Our registrations.
     pub(crate) registrations: BTreeMap<TrunkId, Registration>,
+    /// Where trunks are that registered with us.
+    pub(crate) bindings: BTreeMap<TrunkId, Bindings>,
+    pub(crate) nonces: Nonces,
     /// INVITEs of ours that may still bring a 2xx.
     pub(crate) attempts: HashMap<u64, Attempt>,
     /// Those of them that the bridge waits for.
@@ -486,6 +491,7 @@ impl Endpoint {
         Self {
             chance: Chance::new(settings.seed),
             words: Words::new(&settings),
+            nonces: Nonces::new(&settings.seed),
             settings,
             trunks: AllowList::default(),
             draining: false,
@@ -502,6 +508,7 @@ impl Endpoint {
             unplaced: BTreeMap::new(),
             health: BTreeMap::new(),
             registrations: BTreeMap::new(),
+            bindings: BTreeMap::new(),
             attempts: HashMap::new(),
             dialled: HashMap::new(),
             calls: HashMap::new(),
@@ -565,6 +572,7 @@ impl Endpoint {
         match command {
             Command::Trunks(trunks) => {
                 self.trunks.replace(trunks);
+                self.unbind_strangers();
                 self.foresee();
                 self.watch_trunks(now);
                 self.register_trunks(now);
@@ -596,6 +604,7 @@ impl Endpoint {
             Alarm::Acknowledgement(call) => self.acknowledgement_due(call, now),
             Alarm::Reliable(call) => self.reliable_due(call, now),
             Alarm::Health(trunk) => self.health_due(trunk, now),
+            Alarm::Binding(trunk) => self.binding_due(trunk, now),
             Alarm::Registration(trunk) => self.registration_due(trunk, now),
             Alarm::Invitation(call) => self.invitation_due(call, now),
             Alarm::Session(call) => self.session_due(call, now),

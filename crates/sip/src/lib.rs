@@ -1,7 +1,7 @@
 //! SIP as values: messages, transactions, dialogs and sessions, driven by datagrams, streams
 //! and time. No sockets, no clock, no SDP: bodies are opaque bytes.
 //!
-//! Deliberately absent: registrations of others (405), REFER, Replaces, and 3xx inside a dialog:
+//! Deliberately absent: registrations of others than trunks that are set up for it (405), REFER, Replaces, and 3xx inside a dialog:
 //! nobody moves a call of ours, or has one placed. In a dialog a next hop that is not written as an
 //! address of the trunk is replaced by the address that the peer's own requests come from.
 

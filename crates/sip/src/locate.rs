@@ -33,7 +33,7 @@ pub(crate) enum Targets {
     Known(Vec<Flow>),
     /// The name servers are being asked: [`Endpoint::located`] tells when it is worth asking again.
     Asked,
-    /// There is none: the trunk is not asked to place calls, its name does not exist, or no address
+    /// There is none: the trunk has not registered where it should, is not asked to place calls, its name does not exist, or no address
     /// of it is on its allow-list.
     Nowhere,
 }
@@ -74,6 +74,9 @@ pub(crate) struct Book {
 impl Endpoint {
     /// Returns the ways to a trunk, best first; equals are drawn by weight (RFC 2782).
     pub(crate) fn targets(&mut self, trunk: TrunkId) -> Targets {
+        if let Some(ways) = self.bound_ways(trunk) {
+            return if ways.is_empty() { Targets::Nowhere } else { Targets::Known(ways) };
+        }
         let Some(outbound) = self.outbound(trunk) else { return Targets::Nowhere };
         if let Some(hop) = literal(outbound) {
             return self.ways(trunk, &[hop]);
@@ -157,8 +160,10 @@ impl Endpoint {
         self.settings.listeners.iter().enumerate().find_map(fits)
     }
 
+    /// Returns how calls leave by a trunk; those that register with us are not looked up.
     fn outbound(&self, trunk: TrunkId) -> Option<&Outbound> {
-        self.trunks.active(trunk)?.outbound.as_ref()
+        let trunk = self.trunks.active(trunk).filter(|trunk| trunk.registers.is_none())?;
+        trunk.outbound.as_ref()
     }
 
     fn sought(&self, trunk: TrunkId, outbound: &Outbound) -> Place {

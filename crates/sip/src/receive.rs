@@ -110,7 +110,8 @@ impl Endpoint {
             return self.count(Counted::Stranger);
         }
         let reliable = self.takes_prack(arrival.trunk());
-        if let Some((status, extra)) = objection(&arrival.request, reliable) {
+        let registers = self.takes_register(arrival.trunk());
+        if let Some((status, extra)) = objection(&arrival.request, (reliable, registers)) {
             return self.deny(arrival, status, &extra);
         }
         match arrival.request.method {
@@ -119,6 +120,7 @@ impl Endpoint {
             Method::Bye | Method::Update | Method::Info | Method::PRACK => {
                 self.deny(arrival, 481, &Lines::new());
             }
+            Method::REGISTER => self.on_register(arrival),
             // Served before: an ACK or CANCEL starts nothing. The rest has met its objection.
             Method::Ack | Method::Cancel | Method::Unsupported(_) | Method::Unknown => {}
         }
@@ -127,7 +129,8 @@ impl Endpoint {
     /// A request with a To tag: it must lie in a dialog of ours, in order, from its own trunk (S15).
     fn inside(&mut self, arrival: &Arrival<'_>) {
         let Some(call) = self.dialog_of(arrival) else {
-            let objection = objection(&arrival.request, self.takes_prack(arrival.trunk()));
+            let reliable = self.takes_prack(arrival.trunk());
+            let objection = objection(&arrival.request, (reliable, false));
             let (status, extra) = objection.unwrap_or((481, Lines::new()));
             return self.deny(arrival, status, &extra);
         };
@@ -137,7 +140,7 @@ impl Endpoint {
         };
         let ends = arrival.request.method == Method::Bye;
         let reliable = self.takes_prack(arrival.trunk());
-        let objection = objection(&arrival.request, reliable);
+        let objection = objection(&arrival.request, (reliable, false));
         if let Some((status, extra)) = objection.filter(|_| !ends) {
             self.serve(arrival, &tag, status, &extra);
             return self.emit(Event::Alive { call });
@@ -151,6 +154,10 @@ impl Endpoint {
             Method::PRACK => self.on_prack(arrival, call, &tag),
             Method::Ack | Method::Cancel | Method::Unsupported(_) | Method::Unknown => {}
         }
+    }
+
+    fn takes_register(&self, trunk: TrunkId) -> bool {
+        self.trunks.active(trunk).is_some_and(|trunk| trunk.registers.is_some())
     }
 
     /// Finds the call that a request lies in.
@@ -187,11 +194,13 @@ fn is_unsound_answer(answer: &Message<'_>) -> bool {
 }
 
 /// Returns why a request is refused whatever it asks for (RFC 3261 §8.2.1–§8.2.2), in that order.
-/// `reliable` tells whether the trunk may acknowledge provisional answers.
-fn objection(request: &Request<'_>, reliable: bool) -> Option<(u16, Lines)> {
+/// `reliable` tells whether the trunk may acknowledge provisional answers, `registers` whether it may
+/// register.
+fn objection(request: &Request<'_>, (reliable, registers): (bool, bool)) -> Option<(u16, Lines)> {
     let none = Lines::new();
     match request.method {
         Method::PRACK if reliable => {}
+        Method::REGISTER if registers => {}
         Method::Unsupported(_) => {
             return Some((405, none.with("Allow", &Value::fixed(ALLOW))));
         }

@@ -25,6 +25,8 @@ pub(crate) enum Alarm {
     Health(TrunkId),
     /// A registration of ours.
     Registration(TrunkId),
+    /// A trunk's registration with us.
+    Binding(TrunkId),
     /// A reliable provisional answer without its PRACK.
     Reliable(CallId),
     /// An INVITE that waits for its final answer.

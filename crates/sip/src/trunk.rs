@@ -1,11 +1,15 @@
 //! The allow-list. Whoever is not on it gets no byte back (reliability.md S1).
 
+pub(crate) mod binding;
 pub(crate) mod digest;
+pub(crate) mod guard;
 pub(crate) mod identity;
+pub(crate) mod nonce;
 pub(crate) mod options;
 pub(crate) mod outgoing;
 pub(crate) mod redirect;
 pub(crate) mod register;
+pub(crate) mod registrar;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -153,6 +157,7 @@ pub(crate) mod tests {
             refusal_codes: vec![],
             dtmf: DtmfMode::Auto,
             srtp: model::Protection::Off,
+            registers: None,
             outbound: None,
         }
     }

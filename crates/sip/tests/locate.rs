@@ -274,6 +274,7 @@ fn trunk(port: Option<u16>, transport: Option<Transport>) -> Trunk {
         refusal_codes: vec![],
         dtmf: model::record::DtmfMode::Auto,
         srtp: model::Protection::Off,
+        registers: None,
         outbound: Some(Outbound {
             host: "carrier.example".to_owned(),
             port,

@@ -297,6 +297,7 @@ fn trunk() -> Trunk {
         refusal_codes: vec![],
         dtmf: DtmfMode::Auto,
         srtp: model::Protection::Off,
+        registers: None,
         outbound: None,
     }
 }

@@ -275,6 +275,7 @@ fn trunk() -> Trunk {
         refusal_codes: vec![],
         dtmf: DtmfMode::Auto,
         srtp: model::Protection::Off,
+        registers: None,
         outbound: Some(Outbound {
             host: "192.0.2.1".to_owned(),
             port: None,

@@ -7,15 +7,21 @@
     reason = "a test that cannot go on should fail loudly, and looks for one event"
 )]
 
+#[path = "ladder/proof.rs"]
+mod proof;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
 use model::record::{CalledFrom, DtmfMode, NumberingPlan, Trunk};
-use model::{CallId, Instant, Now, Transport, TrunkId, UnixTime, limits};
+use model::{
+    CallId, Credentials, Instant, Now, Outbound, Registrar, Reliability, Routing, Secret,
+    Transport, TrunkId, UnixTime, limits,
+};
 use sip::{
-    Closure, Command, ConnectionId, ConnectionInput, ConnectionOutput, Counted, Endpoint, Event,
-    Input, Listener, Output, Settings, Transmit,
+    Closure, Command, ConnectionId, ConnectionInput, ConnectionOutput, Counted, Dial, Endpoint,
+    Event, Input, Listener, Output, Settings, Transmit,
 };
 
 const CARRIER: &str = "192.0.2.1:40000";
@@ -240,6 +246,65 @@ fn a_connection_that_does_not_open_is_given_up_after_four_seconds() {
     assert!(node.orders().contains(&(opened, ConnectionOutput::Close)));
 }
 
+#[test]
+fn a_trunk_behind_nat_is_called_by_the_connection_that_it_registered_by_while_that_is_open() {
+    let mut node = Node::new();
+    node.order(Command::Trunks(vec![registering()]));
+    node.accept(FIRST, CARRIER);
+    node.register(FIRST);
+    node.wait(limits::IDLE * 3);
+    assert!(node.orders().is_empty(), "it is kept open");
+    let sent = node.order(dial(1));
+    let [invite] = &sent[..] else { panic!("{sent:?}") };
+    assert_eq!(invite.connection, Some(FIRST));
+    let expected = "INVITE sip:+390112345678@10.0.0.9:5060;transport=tcp SIP/2.0\r\n";
+    assert!(invite.text.starts_with(expected), "{}", invite.text);
+    node.order(Command::Abandon { call: CallId(1), q850: None });
+    node.tell(FIRST, ConnectionInput::Closed(Closure::Ended));
+    let trunk = TrunkId::from_name("carrier");
+    let gone = Event::Registered { trunk, registered: false, status: 408 };
+    assert!(node.events.contains(&gone), "{:?}", node.events);
+    node.events.clear();
+    node.order(dial(2));
+    let failed = |event: &Event| matches!(event, Event::Failed { call: CallId(2), .. });
+    assert!(node.events.iter().any(failed), "{:?}", node.events);
+}
+
+/// A call to a trunk.
+fn dial(call: u128) -> Command {
+    Command::Dial(Box::new(Dial {
+        call: CallId(call),
+        trunk: TrunkId::from_name("carrier"),
+        called: "+390112345678".to_owned(),
+        caller: "+14155550123".to_owned(),
+        name: None,
+        withheld: false,
+        offer: Bytes::from_static(b"v=0\r\n"),
+        max_forwards: 70,
+        patience: Duration::from_secs(4),
+    }))
+}
+
+/// A trunk that registers with us as alice.
+fn registering() -> Trunk {
+    let (realm, user) = ("ours.example".to_owned(), "alice".to_owned());
+    let credentials = Credentials { realm, user, password: Secret::new("secret".to_owned()) };
+    let outbound = Outbound {
+        host: "pbx.example".to_owned(),
+        port: None,
+        transport: None,
+        domain: String::new(),
+        credentials: None,
+        register_secs: None,
+        options_secs: None,
+        reliability: Reliability::Off,
+        redirect_hosts: Vec::new(),
+        routing: Routing::default(),
+    };
+    let registers = Registrar { credentials, expiry_min_secs: 60, expiry_max_secs: 3_600 };
+    Trunk { registers: Some(registers), outbound: Some(outbound), ..trunk() }
+}
+
 /// What left, and by which connection.
 #[derive(Debug)]
 struct Sent {
@@ -293,6 +358,25 @@ impl Node {
             _ => None,
         });
         invited.expect("an INVITE starts a call")
+    }
+
+    /// Registers a contact that nobody but the connection leads to.
+    fn register(&mut self, connection: ConnectionId) {
+        let uri = "sip:ours.example";
+        let request = |branch: &str, proof: &str| {
+            format!(
+                "REGISTER {uri} SIP/2.0\r\nVia: SIP/2.0/TCP 10.0.0.9:5060;branch=z9hG4bK{branch}\r\n\
+                 From: <sip:alice@ours.example>;tag=f\r\nTo: <sip:alice@ours.example>\r\n\
+                 Call-ID: r\r\nCSeq: 1 REGISTER\r\n\
+                 Contact: <sip:alice@10.0.0.9:5060;transport=tcp>\r\n{proof}Content-Length: 0\r\n\r\n"
+            )
+        };
+        let sent = self.say(connection, &request("r1", ""));
+        let (_, rest) = sent[0].text.split_once("nonce=\"").expect("we challenge");
+        let nonce = rest.split('"').next().unwrap();
+        let proof = proof::written("SHA-256", ("REGISTER", uri, nonce), &|_| None);
+        let sent = self.say(connection, &request("r2", &proof));
+        assert!(sent[0].text.starts_with("SIP/2.0 200 "), "{}", sent[0].text);
     }
 
     fn say(&mut self, connection: ConnectionId, text: &str) -> Vec<Sent> {
@@ -402,6 +486,7 @@ fn trunk() -> Trunk {
         refusal_codes: vec![],
         dtmf: DtmfMode::Auto,
         srtp: model::Protection::Off,
+        registers: None,
         outbound: None,
     }
 }

@@ -37,7 +37,7 @@ impl Health {
         self.state(trunk).down = !up;
     }
 
-    /// Takes what became of a registration ([`sip::endpoint::Event::Registered`]).
+    /// Takes what became of a registration, ours with the trunk or the trunk's with us ([`sip::endpoint::Event::Registered`]).
     pub fn registered(&mut self, trunk: TrunkId, registered: bool) {
         self.state(trunk).registered = registered;
     }
@@ -91,7 +91,8 @@ impl Health {
         if state.down && outbound.options_secs.is_some() {
             return Err(Skip::Down);
         }
-        if !state.registered && outbound.register_secs.is_some() {
+        let registers = outbound.register_secs.is_some() || trunk.registers.is_some();
+        if !state.registered && registers {
             return Err(Skip::Unregistered);
         }
         if let Some(until) = state.rests_until.filter(|until| *until > now) {
@@ -142,6 +143,18 @@ mod tests {
         assert_eq!(carries(&health, &trunk, 0), Ok(()));
         health.registered(trunk.id, false);
         assert_eq!(carries(&health, &trunk, 0), Err(Skip::Unregistered));
+    }
+
+    #[test]
+    fn a_trunk_that_registers_with_us_carries_nothing_before() {
+        let password = model::Secret::new("p".into());
+        let credentials = model::Credentials { realm: "r".into(), user: "u".into(), password };
+        let registers = model::Registrar { credentials, expiry_min_secs: 60, expiry_max_secs: 600 };
+        let trunk = Trunk { registers: Some(registers), ..trunk(|_| ()) };
+        let mut health = Health::default();
+        assert_eq!(carries(&health, &trunk, 0), Err(Skip::Unregistered));
+        health.registered(trunk.id, true);
+        assert_eq!(carries(&health, &trunk, 0), Ok(()));
     }
 
     #[test]

@@ -41,7 +41,7 @@ impl Skip {
             Self::Organization => "does not carry this organization's calls (organizations)",
             Self::Suspended => "is suspended",
             Self::Down => "is down: no answer to OPTIONS",
-            Self::Unregistered => "does not know us: not registered",
+            Self::Unregistered => "is not registered, or we are not with it",
             Self::Resting { .. } => "asked to be left alone: 503 with Retry-After",
             Self::Full => "has its most calls (calls_max)",
             Self::Rate => "has begun its most calls of this second (calls_per_second)",

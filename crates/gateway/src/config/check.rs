@@ -551,6 +551,30 @@ called_from = "p-called-party-id"
     }
 
     #[test]
+    fn a_trunk_that_registers_is_read_and_its_wrong_keys_are_told() {
+        let own = "credentials = { realm = \"r\", user = \"u\", password = \"marker-98765\" }\n";
+        let text = format!("{GOOD}[trunk.registers]\n{own}expiry_max_secs = 600\n");
+        let read = config(Path::new("t.toml"), &text).unwrap();
+        assert!(!format!("{read:?}").contains("marker-98765"));
+        let registrar = read.trunks[0].registers.as_ref().unwrap();
+        assert_eq!((registrar.expiry_min_secs, registrar.expiry_max_secs), (60, 600));
+        let wrong = [
+            (text.replace("600", "40"), "registers.expiry_max_secs: expiry_min_secs or more"),
+            (text.replace("600", "90000"), "registers.expiry_max_secs: 30 to 86400 are"),
+            (text.replace("\"u\"", "\"u v\""), "registers.credentials.user: letters, digits"),
+            (text.replace(own, ""), "registers: missing field `credentials`"),
+            (
+                format!("{text}[trunk.outbound]\nhost = \"192.0.2.1\"\nregister_secs = 600\n"),
+                "registers: a trunk that registers with us is not registered with",
+            ),
+        ];
+        for (text, told) in wrong {
+            let said = errors(&text);
+            assert!(said.contains(&format!("trunk[0].{told}")), "{said}");
+        }
+    }
+
+    #[test]
     fn rules_about_callers_are_read_and_an_untrusted_diversion_is_not_believed() {
         let text = format!("{GOOD}caller_rules = {{ failed = \"refuse\", anonymous = \"tag\" }}\n");
         let rules = config(Path::new("t.toml"), &text).unwrap().trunks[0].caller_rules.clone();

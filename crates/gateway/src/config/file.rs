@@ -155,6 +155,7 @@ pub(super) struct Trunk {
     pub(super) dtmf: String,
     #[serde(default = "off")]
     pub(super) srtp: String,
+    pub(super) registers: Option<Registers>,
     pub(super) outbound: Option<Outbound>,
 }
 
@@ -219,6 +220,24 @@ pub(super) struct Credentials {
     pub(super) password: Option<Secret>,
     pub(super) password_file: Option<String>,
     pub(super) password_variable: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Registers {
+    pub(super) credentials: Credentials,
+    #[serde(default = "minute")]
+    pub(super) expiry_min_secs: u32,
+    #[serde(default = "hour")]
+    pub(super) expiry_max_secs: u32,
+}
+
+fn minute() -> u32 {
+    60
+}
+
+fn hour() -> u32 {
+    3_600
 }
 
 #[derive(Debug, Default, Deserialize)]

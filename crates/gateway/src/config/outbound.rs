@@ -153,7 +153,7 @@ fn is_host(text: &str) -> bool {
     address || (!text.is_empty() && text.len() <= 253 && text.chars().all(name))
 }
 
-fn credentials(
+pub(super) fn credentials(
     checker: &mut Checker<'_>,
     key: &str,
     written: &file::Credentials,

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use bridge::Refusal;
 use model::record::{CalledFrom, DtmfMode, NumberingPlan, Trunk};
-use model::{CallerRule, CallerRules, IpPrefix, Outbound, Protection, Transport, TrunkId, Vouched};
+use model::{
+    CallerRule, CallerRules, IpPrefix, Outbound, Protection, Registrar, Transport, TrunkId, Vouched,
+};
 
 use super::check::Checker;
 use super::{file, outbound};
@@ -106,6 +108,10 @@ fn trunk(
         Some(out) => Some(outbound::outbound(checker, &format!("{key}.outbound"), out, &plan)?),
         None => None,
     };
+    let registers = match &written.registers {
+        Some(own) => Some(registrar(checker, &format!("{key}.registers"), own, outbound.as_ref())?),
+        None => None,
+    };
     let private = listener.and_then(|at| listeners.get(usize::from(at))).map(|(_, tls)| *tls);
     let srtp = protection(checker, key, &written.srtp, (private, outbound.as_ref()))?;
     Some(Trunk {
@@ -126,6 +132,7 @@ fn trunk(
         refusal_codes: written.refusal_codes.into_iter().collect(),
         dtmf: dtmf?,
         srtp,
+        registers,
         outbound,
     })
 }
@@ -140,6 +147,37 @@ fn digits(checker: &mut Checker<'_>, key: &str, plan: &NumberingPlan) {
             checker.bad(&format!("{key}.{name}"), "up to 6 digits are allowed");
         }
     }
+}
+
+/// Checks how a trunk registers with us.
+fn registrar(
+    checker: &mut Checker<'_>,
+    key: &str,
+    written: &file::Registers,
+    outbound: Option<&Outbound>,
+) -> Option<Registrar> {
+    let under = |name: &str| format!("{key}.{name}");
+    let (least, most) = (written.expiry_min_secs, written.expiry_max_secs);
+    // RFC 3261 §10.3: an hour is always long enough.
+    checker.within(&under("expiry_min_secs"), least, 30..=3_600);
+    checker.within(&under("expiry_max_secs"), most, 30..=86_400);
+    if most < least {
+        checker.bad(&under("expiry_max_secs"), "expiry_min_secs or more is allowed");
+    }
+    if outbound.is_some_and(|outbound| outbound.register_secs.is_some()) {
+        let problem = "a trunk that registers with us is not registered with: \
+                       leave out outbound.register_secs";
+        checker.bad(key, problem);
+    }
+    let place = under("credentials");
+    let credentials = outbound::credentials(checker, &place, &written.credentials)?;
+    let fits = |c: char| c.is_ascii_alphanumeric() || "+*-_.".contains(c);
+    if !credentials.user.chars().all(fits) {
+        let problem =
+            "letters, digits and + * - _ . are allowed: it is the user of its address too";
+        checker.bad(&format!("{place}.user"), problem);
+    }
+    Some(Registrar { credentials, expiry_min_secs: least, expiry_max_secs: most })
 }
 
 /// Checks that keys are told only where they are not overheard (reliability.md S21).

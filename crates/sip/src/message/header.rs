@@ -4,6 +4,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Name {
     Allow,
+    Authorization,
     CallId,
     Contact,
     ContentDisposition,
@@ -67,6 +68,7 @@ impl Name {
             9 if is("Diversion") => Self::Diversion,
             9 if is("Timestamp") => Self::Timestamp,
             11 if is("Retry-After") => Self::RetryAfter,
+            13 if is("Authorization") => Self::Authorization,
             11 if is("Min-Expires") => Self::MinExpires,
             12 => twelve(text),
             14 if is("Content-Length") => Self::ContentLength,
@@ -95,6 +97,7 @@ impl Name {
             | Self::SessionExpires
             | Self::MinSe => true,
             Self::Allow
+            | Self::Authorization
             | Self::Contact
             | Self::ContentDisposition
             | Self::ContentEncoding

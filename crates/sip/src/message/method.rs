@@ -21,7 +21,7 @@ pub(crate) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, INFO"
 impl Method {
     /// PRACK (RFC 3262).
     pub(crate) const PRACK: Self = Self::Unsupported(rsip::Method::PRack);
-    /// REGISTER of ours; theirs are not served.
+    /// REGISTER: ours, and that of trunks which register with us.
     pub(crate) const REGISTER: Self = Self::Unsupported(rsip::Method::Register);
 
     /// Reads a token; method names are case-sensitive.

@@ -19,7 +19,7 @@ use crate::timers::Alarm;
 use crate::transaction::client_invite::{Aim, Placed, State};
 use crate::transaction::{Key, Row};
 use crate::transport::Flow;
-use crate::trunk::outgoing::Ends;
+use crate::trunk::outgoing::{self, Ends};
 use crate::trunk::redirect;
 
 impl Endpoint {
@@ -80,7 +80,10 @@ impl Endpoint {
         now: Instant,
     ) -> Option<()> {
         let trunk = self.trunks.active(dial.trunk)?;
-        let ends = Ends::write(&dial, trunk.outbound.as_ref()?, trunk.trusted)?;
+        let mut ends = Ends::write(&dial, trunk.outbound.as_ref()?, trunk.trusted)?;
+        if let Some(contact) = self.bound_at(trunk.id, flow) {
+            ends.uri = outgoing::at_contact(&dial.called, contact)?;
+        }
         let id = Id::placed(&self.chance.call_id(), &self.chance.tag());
         let mut template = Dialog::placed(&ends, id, flow);
         let (call, trunk) = (dial.call, dial.trunk);

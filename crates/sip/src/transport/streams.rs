@@ -176,8 +176,9 @@ impl Endpoint {
     /// Its silence has lasted long enough.
     pub(crate) fn connection_due(&mut self, connection: ConnectionId, now: Instant) {
         let Some(stream) = self.streams.open.get(&connection) else { return };
-        if stream.proven && !stream.framer.is_amid() && !stream.calls.is_empty() {
-            // A dialog lies on it: it is kept open, and kept alive, until the network ends it.
+        let carries = !stream.calls.is_empty() || self.is_bound_to(connection);
+        if stream.proven && !stream.framer.is_amid() && carries {
+            // A dialog lies on it, or a trunk registered by it: it is kept open, and kept alive, until the network ends it.
             self.send_alive(connection);
             return self.postpone(connection, now);
         }
@@ -267,6 +268,7 @@ impl Endpoint {
             tracing::warn!(%peer, ?closure, "a connection failed");
         }
         self.count(Counted::Disconnected(closure));
+        self.bindings_lost(connection);
         for serial in stream.riders {
             self.connection_lost(serial, now);
         }

@@ -21,7 +21,8 @@ pub(crate) enum Algorithm {
 }
 
 impl Algorithm {
-    fn read(text: Option<&str>) -> Option<Self> {
+    /// Reads its registered name; none is the first that there was.
+    pub(crate) fn read(text: Option<&str>) -> Option<Self> {
         match text {
             None => Some(Self::Md5),
             Some(name) if name.eq_ignore_ascii_case("MD5") => Some(Self::Md5),

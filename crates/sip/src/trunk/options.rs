@@ -106,7 +106,10 @@ impl Endpoint {
     }
 
     fn probe(&mut self, trunk: TrunkId, flow: crate::transport::Flow, now: Instant) -> Option<u64> {
-        let ends = Ends::of(self.trunks.active(trunk)?.outbound.as_ref()?, None)?;
+        let mut ends = Ends::of(self.trunks.active(trunk)?.outbound.as_ref()?, None)?;
+        if let Some(contact) = self.bound_at(trunk, flow) {
+            ends.uri = contact.to_owned();
+        }
         let id = Id::placed(&self.chance.call_id(), &self.chance.tag());
         let dialog = Dialog::placed(&ends, id, flow);
         let method = Method::Options;

@@ -71,6 +71,14 @@ impl Ends {
     }
 }
 
+/// Writes the Request-URI of a number at a trunk that registered its contact with us: the contact
+/// with the number in front (after RFC 6140 §5.3).
+pub(crate) fn at_contact(called: &str, contact: &str) -> Option<String> {
+    let (scheme, rest) = contact.split_once(':')?;
+    let place = rest.split_once('@').map_or(rest, |(_, place)| place);
+    Some(format!("{scheme}:{}@{place}", user(called)?))
+}
+
 /// Writes a user part (RFC 3261 §25.1). `None` if it is empty, or holds anything but letters,
 /// digits and the marks of numbers and names: a number with something left out is another number.
 fn user(text: &str) -> Option<String> {
@@ -185,6 +193,14 @@ pub(crate) mod tests {
         let ends = ends(&Dial { name: Some(name.to_owned()), ..dial() }, true).unwrap();
         assert!(!ends.from.contains(['\r', '\n', '\0', '%']));
         assert!(ends.from.starts_with(r#""AVia: x0d0a\" <sip:b@c>\\" <sip:+49"#), "{}", ends.from);
+    }
+
+    #[test]
+    fn a_number_is_called_at_the_contact_that_was_registered() {
+        let at = |contact| at_contact("+39011", contact).unwrap();
+        assert_eq!(at("sip:pbx@192.0.2.1:5070;ob"), "sip:+39011@192.0.2.1:5070;ob");
+        assert_eq!(at("sips:[2001:db8::1]"), "sips:+39011@[2001:db8::1]");
+        assert_eq!(at_contact("1@evil", "sip:pbx@192.0.2.1"), None);
     }
 
     #[test]

@@ -38,7 +38,7 @@ fn is_allowed(uri: &Uri<'_>, hosts: &[String]) -> bool {
 }
 
 /// Reads `q=0.75` as thousandths; 1 where there is none.
-fn quality(parameters: &str) -> u32 {
+pub(crate) fn quality(parameters: &str) -> u32 {
     let Some(text) = header::parameter(parameters, "q") else { return 1_000 };
     let (whole, rest) = text.split_once('.').unwrap_or((text, ""));
     let whole = header::decimal(whole).unwrap_or(0).min(1) * 1_000;

@@ -2,6 +2,7 @@
 
 mod outbound;
 mod peer;
+mod proof;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -111,6 +112,7 @@ impl Climber {
             },
             trusted: option("trusted").is_some(),
             strip_prefix: option("strip").unwrap_or_default(),
+            registers: option("registers").map(outbound::registrar),
             outbound: Some(outbound::read(option)),
             ..trunk("carrier", "192.0.2.0/24")
         };
@@ -323,6 +325,9 @@ fn shown(event: &Event) -> String {
             let caller = invitation.caller.as_deref().unwrap_or("nobody");
             let offer = if invitation.offer.is_some() { "offer" } else { "late" };
             let mut text = format!("invited {} by={caller} {offer}", invitation.called);
+            if invitation.withheld.is_some() {
+                text.push_str(" withheld");
+            }
             for (name, value) in &invitation.parameters {
                 text.push_str(&format!(" {name}={value}"));
             }
@@ -393,6 +398,7 @@ fn trunk(name: &str, prefix: &str) -> Trunk {
         refusal_codes: vec![],
         dtmf: DtmfMode::Auto,
         srtp: model::Protection::Off,
+        registers: None,
         outbound: None,
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use model::{CallId, Credentials, Outbound, Reliability, Secret, TrunkId};
+use model::{CallId, Credentials, Outbound, Registrar, Reliability, Secret, TrunkId};
 use sip::{Dial, Failure};
 
 /// Reads a trunk's settings from a ladder's options.
@@ -28,6 +28,13 @@ pub(super) fn read(option: impl Fn(&str) -> Option<String>) -> Outbound {
         redirect_hosts: option("redirect").into_iter().collect(),
         routing: model::Routing::default(),
     }
+}
+
+/// Reads who must register with us.
+pub(super) fn registrar(user: String) -> Registrar {
+    let password = Secret::new("secret".to_owned());
+    let credentials = Credentials { realm: "ours.example".to_owned(), user, password };
+    Registrar { credentials, expiry_min_secs: 60, expiry_max_secs: 600 }
 }
 
 /// Reads `dial key=value…`.

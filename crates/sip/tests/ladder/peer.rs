@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use super::proof;
+
 const SDP: &str = "v=0\r\no=theirs\r\n";
 
 /// What the far end knows.
@@ -17,6 +19,9 @@ pub(super) struct Peer {
     asked_by: BTreeMap<String, String>,
     /// Call-ID of the last INVITE of ours.
     ours: String,
+    /// The nonce of our last challenge, and the last answer to one.
+    nonce: String,
+    proof: String,
     /// The last message sent, to be sent `again`.
     last: (String, String),
 }
@@ -47,6 +52,10 @@ impl Peer {
                 self.asked = text;
             }
             return;
+        }
+        if let Some((_, rest)) = field("WWW-Authenticate: ").and_then(|c| c.split_once("nonce=\""))
+        {
+            self.nonce = rest.split('"').next().unwrap().to_owned();
         }
         let call_id = field("Call-ID: ").unwrap_or("").to_owned();
         let tag = field("To: ").and_then(|to| to.split_once(";tag=")).map(|(_, tag)| tag);
@@ -125,10 +134,18 @@ impl Peer {
         };
         let own = |name: &str| more.iter().any(|line| line.starts_with(name));
         let contact = if own("Contact:") { "" } else { "Contact: <sip:theirs@192.0.2.1:5060>\r\n" };
-        let extra: String = more.iter().map(|line| format!("{line}\r\n")).collect();
+        let contact = if option("contact").is_some() { "" } else { contact };
+        let mut extra: String = more.iter().map(|line| format!("{line}\r\n")).collect();
+        if let Some(algorithm) = option("auth") {
+            if algorithm != "again" {
+                self.proof = proof::written(&algorithm, (method, &uri, &self.nonce), option);
+            }
+            extra.push_str(&self.proof);
+        }
+        let party = option("as").unwrap_or_else(|| uri.clone());
         format!(
             "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {source};branch={branch}\r\n\
-             From: <sip:+14155559999@192.0.2.1>;tag={from}\r\nTo: <{uri}>{tag}\r\n\
+             From: <sip:+14155559999@192.0.2.1>;tag={from}\r\nTo: <{party}>{tag}\r\n\
              Call-ID: {call_id}\r\nCSeq: {cseq} {method}\r\n{contact}{extra}{kind}\
              Content-Length: {}\r\n\r\n{body}",
             body.len()

@@ -209,6 +209,7 @@ fn trunk() -> Trunk {
         refusal_codes: vec![],
         dtmf: DtmfMode::Auto,
         srtp: model::Protection::Off,
+        registers: None,
         outbound: None,
     }
 }
