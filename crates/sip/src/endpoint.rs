@@ -108,7 +108,8 @@ pub enum Input {
 pub enum Command {
     /// Replaces the allow-list. Live dialogs of a removed trunk go on until they end.
     Trunks(Vec<Trunk>),
-    /// New INVITEs and OPTIONS get 503 with Retry-After from now on.
+    /// New INVITEs, OPTIONS and REGISTERs get 503 with Retry-After from now on, and our own
+    /// registrations are taken back.
     Drain,
     /// 180 Ringing, without a body.
     Ring {
@@ -557,7 +558,8 @@ impl Endpoint {
     #[must_use]
     pub fn dialog_record(&self, call: CallId) -> Option<String> {
         let call = self.calls.get(&call)?;
-        Some(record::write(&call.dialog, self.destination(call.trunk, &call.dialog)))
+        let destination = self.destination(call.trunk, &call.dialog);
+        Some(record::write(&call.dialog, destination, call.known.is_some()))
     }
 
     /// Returns how many dialogs and transactions live, for leak checks.
@@ -577,7 +579,10 @@ impl Endpoint {
                 self.watch_trunks(now);
                 self.register_trunks(now);
             }
-            Command::Drain => self.draining = true,
+            Command::Drain => {
+                self.draining = true;
+                self.take_leave(now);
+            }
             Command::Ring { call } => self.ring_back(call, now),
             Command::Refuse { call, status, q850, retry_after_secs } => {
                 let refusal = Refusal { status, q850, retry_after_secs };

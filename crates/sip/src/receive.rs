@@ -129,6 +129,9 @@ impl Endpoint {
     /// A request with a To tag: it must lie in a dialog of ours, in order, from its own trunk (S15).
     fn inside(&mut self, arrival: &Arrival<'_>) {
         let Some(call) = self.dialog_of(arrival) else {
+            if let Some(serial) = self.early_of(arrival) {
+                return self.inside_early(arrival, serial);
+            }
             let reliable = self.takes_prack(arrival.trunk());
             let objection = objection(&arrival.request, (reliable, false));
             let (status, extra) = objection.unwrap_or((481, Lines::new()));
@@ -196,7 +199,10 @@ fn is_unsound_answer(answer: &Message<'_>) -> bool {
 /// Returns why a request is refused whatever it asks for (RFC 3261 §8.2.1–§8.2.2), in that order.
 /// `reliable` tells whether the trunk may acknowledge provisional answers, `registers` whether it may
 /// register.
-fn objection(request: &Request<'_>, (reliable, registers): (bool, bool)) -> Option<(u16, Lines)> {
+pub(crate) fn objection(
+    request: &Request<'_>,
+    (reliable, registers): (bool, bool),
+) -> Option<(u16, Lines)> {
     let none = Lines::new();
     match request.method {
         Method::PRACK if reliable => {}

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use model::{Instant, TrunkId, limits};
 
-use crate::endpoint::{Counted, Endpoint, Event};
+use crate::endpoint::{Counted, Endpoint};
 use crate::message::{Message, Method, Name, follow, header};
 use crate::timers::Alarm;
 use crate::transaction::client::{self, Purpose};
@@ -60,12 +60,10 @@ impl Endpoint {
         }
         match purpose {
             Purpose::Bye(farewell) => self.on_farewell(farewell, status, answer, now),
-            Purpose::Cancel | Purpose::Prack => {}
+            Purpose::Cancel | Purpose::Prack(_) => {}
             Purpose::Health(trunk) => self.probed(trunk, status, now),
             Purpose::Register(trunk) => self.registered(trunk, status, answer, now),
-            Purpose::Orphan(call) => {
-                self.emit(Event::OrphanEnded { call, answered: answer.is_some() });
-            }
+            Purpose::Orphan(orphan) => self.orphan_over(*orphan, status, answer, now),
             Purpose::Ping(call, way) => self.pinged((call, way), status, answer, now),
             Purpose::Refresh(call) => {
                 self.refreshed((call, Method::Update), status, answer, now);

@@ -9,6 +9,7 @@ pub(crate) mod bye;
 pub(crate) mod cancel;
 pub(crate) mod challenge;
 pub(crate) mod dial;
+pub(crate) mod early;
 pub(crate) mod info;
 pub(crate) mod invite;
 pub(crate) mod life;

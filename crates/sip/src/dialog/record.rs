@@ -11,13 +11,15 @@ use crate::message::uri::unescape;
 use crate::message::wire::Value;
 use crate::transport::Flow;
 
-/// First word of a record, for the day its fields change.
-const VERSION: &str = "d1";
+/// First word of a record of a dialog that the peer began, or of which that is not known.
+const THEIRS: &str = "d1";
+/// First word of one that we began: only in that are challenges answered (S14).
+const OURS: &str = "o1";
 
-/// Writes a record; `destination` is where the next request would go.
-pub(crate) fn write(dialog: &Dialog, destination: SocketAddr) -> String {
-    let mut line =
-        format!("{VERSION} {} {destination} {}", dialog.flow.listener, dialog.local_cseq);
+/// Writes a record; `destination` is where the next request would go, `ours` tells who began it.
+pub(crate) fn write(dialog: &Dialog, destination: SocketAddr, ours: bool) -> String {
+    let kind = if ours { OURS } else { THEIRS };
+    let mut line = format!("{kind} {} {destination} {}", dialog.flow.listener, dialog.local_cseq);
     let id = &dialog.id;
     let fixed = [&id.call_id, &id.local_tag, &id.remote_tag, &dialog.local, &dialog.remote];
     for field in fixed.into_iter().chain([&dialog.target]).chain(&dialog.routes.0) {
@@ -27,12 +29,15 @@ pub(crate) fn write(dialog: &Dialog, destination: SocketAddr) -> String {
     line
 }
 
-/// Reads a record; `None` if it is not one. The dialog's flow leads to the destination.
-pub(crate) fn read(line: &str) -> Option<Dialog> {
+/// Reads a record, and whether we began the dialog; `None` if it is not one. The dialog's flow leads
+/// to the destination.
+pub(crate) fn read(line: &str) -> Option<(Dialog, bool)> {
     let mut words = line.split(' ');
-    if words.next()? != VERSION {
-        return None;
-    }
+    let ours = match words.next()? {
+        THEIRS => false,
+        OURS => true,
+        _ => return None,
+    };
     let flow = Flow::to(words.next()?.parse().ok()?, words.next()?.parse().ok()?);
     let local_cseq = words.next()?.parse().ok()?;
     let mut field = || -> Option<Box<str>> {
@@ -43,7 +48,8 @@ pub(crate) fn read(line: &str) -> Option<Dialog> {
     let (local, remote, target) = (field()?, field()?, field()?);
     let routes: Option<Vec<_>> = words.map(|word| unescape(word).map(Into::into)).collect();
     let routes = RouteSet(routes?);
-    Some(Dialog { id, local, remote, local_cseq, remote_cseq: None, target, routes, flow })
+    let dialog = Dialog { id, local, remote, local_cseq, remote_cseq: None, target, routes, flow };
+    Some((dialog, ours))
 }
 
 fn escape(text: &str, line: &mut String) {
@@ -74,9 +80,11 @@ mod tests {
             routes: RouteSet(vec!["<sip:192.0.2.2;lr>".into(), "<sip:p;lr>".into()]),
             flow: Flow::to(1, "[2001:db8::1]:5060".parse().unwrap()),
         };
-        let line = write(&dialog, dialog.flow.peer);
-        assert!(!line.contains(['\r', '\n']));
-        assert_eq!(read(&line), Some(dialog));
+        for ours in [false, true] {
+            let line = write(&dialog, dialog.flow.peer, ours);
+            assert!(!line.contains(['\r', '\n']));
+            assert_eq!(read(&line), Some((dialog.clone(), ours)));
+        }
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub(crate) enum Name {
     HistoryInfo,
     InfoPackage,
     Identity,
+    Join,
     MaxForwards,
     MinExpires,
     MinSe,
@@ -30,6 +31,7 @@ pub(crate) enum Name {
     RSeq,
     Reason,
     RecordRoute,
+    Replaces,
     Require,
     RetryAfter,
     Route,
@@ -52,6 +54,7 @@ impl Name {
             3 if is("Via") => Self::Via,
             4 if is("From") => Self::From,
             4 if is("CSeq") => Self::CSeq,
+            4 if is("Join") => Self::Join,
             4 if is("RSeq") => Self::RSeq,
             4 if is("RAck") => Self::RAck,
             5 if is("Allow") => Self::Allow,
@@ -63,6 +66,7 @@ impl Name {
             7 if is("Require") => Self::Require,
             7 if is("Expires") => Self::Expires,
             7 if is("Privacy") => Self::Privacy,
+            8 if is("Replaces") => Self::Replaces,
             8 if is("Identity") => Self::Identity,
             9 if is("Supported") => Self::Supported,
             9 if is("Diversion") => Self::Diversion,
@@ -107,6 +111,7 @@ impl Name {
             | Self::InfoPackage
             | Self::MinExpires
             | Self::Identity
+            | Self::Join
             | Self::PAssertedIdentity
             | Self::PAttestationIndicator
             | Self::PCalledPartyId
@@ -116,6 +121,7 @@ impl Name {
             | Self::RSeq
             | Self::Reason
             | Self::RecordRoute
+            | Self::Replaces
             | Self::Require
             | Self::RetryAfter
             | Self::Route

@@ -18,6 +18,7 @@ impl Endpoint {
         self.unplaced.remove(&call);
         let Some(serial) = self.dialled.remove(&call) else { return };
         let Some(mut attempt) = self.lift(serial) else { return };
+        self.undial(attempt.call, &attempt.template);
         let left = Abandoned { q850, until: None };
         let heard = self.placed.row(attempt.invite).is_some_and(|row| match row.state {
             client_invite::State::Proceeding { .. } => true,

@@ -44,12 +44,13 @@ impl Endpoint {
             self.transmit(flow, ack);
             return None;
         }
-        let said = leg.cseq;
+        let (said, heard) = (leg.cseq, leg.heard);
         let mut dialog = template.joined(answer, tag, to, &target);
         let (flow, ack) = self.ack_of(trunk, (&dialog, dialog.local_cseq), &credentials)?;
         leg.ack = Some((flow, ack.clone()));
         self.transmit(flow, ack);
         dialog.local_cseq = dialog.local_cseq.max(said);
+        dialog.remote_cseq = heard;
         Some(dialog)
     }
 

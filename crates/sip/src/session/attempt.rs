@@ -79,6 +79,8 @@ pub(crate) struct Leg {
     pub(crate) rseq: Option<u32>,
     /// Number of our last request to it, if there was one after the INVITE.
     pub(crate) cseq: u32,
+    /// Number of its last request to us.
+    pub(crate) heard: Option<u32>,
     /// Its last SDP in a provisional answer.
     pub(crate) early: Option<Bytes>,
     /// The ACK of its 2xx, and its way.
@@ -103,7 +105,8 @@ impl Attempt {
         if self.legs.len() == LEGS {
             return None;
         }
-        self.legs.push(Leg { tag: tag.into(), rseq: None, cseq: 0, early: None, ack: None });
+        let (rseq, cseq, heard, early, ack) = (None, 0, None, None, None);
+        self.legs.push(Leg { tag: tag.into(), rseq, cseq, heard, early, ack });
         self.legs.last_mut()
     }
 }
@@ -114,6 +117,12 @@ impl Endpoint {
         let attempt = self.attempts.remove(&serial)?;
         self.timers.shift(Alarm::Attempt(serial), attempt.due(), None);
         Some(attempt)
+    }
+
+    /// The bridge waits for it no more.
+    pub(crate) fn undial(&mut self, call: CallId, template: &Dialog) {
+        self.dialled.remove(&call);
+        self.tags.remove(&template.id.local_tag);
     }
 
     /// Puts an attempt in, its alarm on.

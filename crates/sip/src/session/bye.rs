@@ -23,6 +23,17 @@ pub(crate) struct Farewell {
     pub(crate) q850: Option<u8>,
 }
 
+/// A dialog of an earlier process that ends by our BYE.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Orphan {
+    pub(crate) call: CallId,
+    pub(crate) dialog: Dialog,
+    /// Whose address it leads to.
+    pub(crate) trunk: Option<TrunkId>,
+    /// What was challenged; `None` where the peer began it.
+    pub(crate) known: Option<Box<Authentication>>,
+}
+
 impl Endpoint {
     /// Takes a BYE in a dialog. It is honoured whatever else stands in it: a call that its peer has
     /// ended must not go on being charged.
@@ -105,20 +116,50 @@ impl Endpoint {
     /// Ends a dialog of an earlier process. The peer may have sent more since the record was
     /// written, but nothing that we did can have gone past the leap in the sequence.
     pub(crate) fn end_orphan(&mut self, call: CallId, line: &str, now: Instant) {
-        let Some(mut dialog) = record::read(line) else {
+        let Some((mut dialog, ours)) = record::read(line) else {
             tracing::warn!(%call, "dialog record could not be read");
             return self.emit(Event::OrphanEnded { call, answered: false });
         };
         dialog.local_cseq = dialog.local_cseq.saturating_add(ORPHAN_LEAP - 1);
-        let flow = dialog.flow;
-        let trunk = self.trunks.owner(flow.peer.ip(), flow.listener);
-        match dialog.draft(Method::Bye.name()) {
-            Some(draft) => {
-                let (method, purpose) = (Method::Bye, Purpose::Orphan(call));
-                let question = Question { method, purpose, trunk, flow };
-                self.ask(question, &draft, &Lines::new(), now);
-            }
-            None => self.emit(Event::OrphanEnded { call, answered: false }),
+        let trunk = self.trunks.owner(dialog.flow.peer.ip(), dialog.flow.listener);
+        let known = ours.then(Box::default);
+        self.part_orphan(Orphan { call, dialog, trunk, known }, now);
+    }
+
+    fn part_orphan(&mut self, mut orphan: Orphan, now: Instant) {
+        let method = Method::Bye;
+        orphan.dialog.local_cseq = orphan.dialog.local_cseq.saturating_add(1);
+        let Orphan { call, trunk, .. } = orphan;
+        let dialog = orphan.dialog.clone();
+        let Some(draft) = dialog.written(method.name(), dialog.local_cseq, HOPS) else {
+            return self.emit(Event::OrphanEnded { call, answered: false });
+        };
+        let about = (method.name(), draft.uri.text());
+        let extra = match trunk {
+            Some(trunk) => self.vouch(trunk, orphan.known.as_deref_mut(), about),
+            None => Lines::new(),
+        };
+        let purpose = Purpose::Orphan(Box::new(orphan));
+        let question = Question { method, purpose, trunk, flow: dialog.flow };
+        self.ask(question, &draft, &extra, now);
+    }
+
+    /// The answer to the BYE of an earlier process's dialog. A challenge is answered where we began
+    /// the dialog, once.
+    pub(crate) fn orphan_over(
+        &mut self,
+        mut orphan: Orphan,
+        status: u16,
+        answer: Option<&Message<'_>>,
+        now: Instant,
+    ) {
+        if let (Some(answer), Some(trunk), Some(known)) =
+            (answer, orphan.trunk, orphan.known.as_deref_mut())
+            && self.learn_challenge((trunk, known), status, answer, false)
+        {
+            return self.part_orphan(orphan, now);
         }
+        let (call, answered) = (orphan.call, answer.is_some());
+        self.emit(Event::OrphanEnded { call, answered });
     }
 }

@@ -70,16 +70,16 @@ impl Endpoint {
         answer: &Message<'_>,
         now: Instant,
     ) -> bool {
-        match *purpose {
-            Purpose::Ping(call, way) => {
+        match purpose {
+            &Purpose::Ping(call, way) => {
                 self.challenged_live(call, status, answer) && self.ask_in(call, way, now)
             }
-            Purpose::Refresh(call) => {
+            &Purpose::Refresh(call) => {
                 self.challenged_live(call, status, answer) && self.refresh(call, now)
             }
+            Purpose::Prack(pracked) => self.pracked_again(pracked, status, answer, now),
             Purpose::Bye(_)
             | Purpose::Cancel
-            | Purpose::Prack
             | Purpose::Orphan(_)
             | Purpose::Health(_)
             | Purpose::Register(_) => false,

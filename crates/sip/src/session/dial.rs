@@ -104,6 +104,7 @@ impl Endpoint {
         let (known, credentials) = (Box::default(), Lines::new());
         let legs = Vec::new();
         let attempt = Attempt { call, trunk, invite, template, legs, known, credentials, stage };
+        self.tags.insert(attempt.template.id.local_tag.clone(), call);
         self.lay(serial, attempt);
         self.dialled.insert(call, serial);
         Some(())
@@ -186,7 +187,9 @@ impl Endpoint {
     ) {
         let Some(mut attempt) = self.lift(serial) else { return };
         match &attempt.stage {
-            Stage::Open(_) => self.progress(&mut attempt, status, (answer, payload), now),
+            Stage::Open(_) => {
+                self.progress((serial, &mut attempt), status, (answer, payload), now);
+            }
             Stage::Abandoned(abandoned) if abandoned.until.is_none() => {
                 let left = self.cancel(attempt.invite, *abandoned, now);
                 attempt.stage = Stage::Abandoned(left);
@@ -198,7 +201,7 @@ impl Endpoint {
 
     fn progress(
         &mut self,
-        attempt: &mut Attempt,
+        (serial, attempt): (u64, &mut Attempt),
         status: u16,
         (answer, payload): (&Message<'_>, &Bytes),
         now: Instant,
@@ -207,16 +210,16 @@ impl Endpoint {
             open.patience = None;
             open.progressed |= status > 100;
         }
-        if status > 100 && self.acknowledge_provisional(attempt, answer, now) == Order::Out {
+        if status > 100
+            && self.acknowledge_provisional((serial, attempt), answer, now) == Order::Out
+        {
             return;
         }
         let tag = answer.first(Name::To).and_then(header::NameAddr::read);
         let tag = tag.and_then(|to| to.tag());
         let body = description(answer, payload).ok().flatten();
-        if let (Some(tag), Some(body)) = (tag, &body)
-            && let Some(leg) = attempt.leg(tag)
-        {
-            leg.early = Some(body.clone());
+        if let Some(leg) = tag.filter(|_| status > 100).and_then(|tag| attempt.leg(tag)) {
+            leg.early = body.clone().or(leg.early.take());
         }
         self.emit(Event::Progress { call: attempt.call, status, body });
     }
@@ -239,7 +242,7 @@ impl Endpoint {
             return self.invite_again(serial, attempt, now);
         }
         self.trunks.release(attempt.trunk);
-        self.dialled.remove(&attempt.call);
+        self.undial(attempt.call, &attempt.template);
         if status == 503 && !open.rest.is_empty() {
             // Another address may take it (RFC 3263 §4.3).
             return self.try_next(open.dial, open.rest, now);
@@ -273,7 +276,7 @@ impl Endpoint {
                 // It may have been heard nevertheless: what comes of it is ended.
                 let left = Abandoned { q850: None, until: None };
                 attempt.stage = Stage::Abandoned(left);
-                self.dialled.remove(&attempt.call);
+                self.undial(attempt.call, &attempt.template);
                 self.lay(serial, attempt);
                 self.silent(*open, 408, now);
             }
@@ -295,7 +298,7 @@ impl Endpoint {
         self.trunks.release(attempt.trunk);
         match attempt.stage {
             Stage::Open(open) => {
-                self.dialled.remove(&attempt.call);
+                self.undial(attempt.call, &attempt.template);
                 self.silent(*open, status, now);
             }
             Stage::Abandoned(_) | Stage::Answered => {}
@@ -310,14 +313,14 @@ impl Endpoint {
         self.failed(open.dial.call, Failure { status, ..Failure::unsent() });
     }
 
-    fn failed(&mut self, call: CallId, failure: Failure) {
+    pub(crate) fn failed(&mut self, call: CallId, failure: Failure) {
         self.emit(Event::Failed { call, failure: Box::new(failure) });
     }
 }
 
 impl Failure {
     /// Nothing could be sent.
-    const fn unsent() -> Self {
+    pub(crate) const fn unsent() -> Self {
         Self {
             status: 503,
             answered: false,

@@ -63,6 +63,12 @@ impl Endpoint {
                 Some(_) | None => return Err((400, Lines::new())),
             }
         }
+        let taken = [Name::Replaces, Name::Join];
+        if taken.into_iter().any(|name| request.message.first(name).is_some()) {
+            // Nobody takes a call over, or joins one, by signalling (S11): none matches (RFC 3891 §3,
+            // RFC 3911 §4).
+            return Err((481, Lines::new()));
+        }
         if self.is_loop(request) {
             return Err((482, Lines::new()));
         }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use model::{CallId, Instant, Reliability, TrunkId, limits};
 
 use crate::answer::Question;
-use crate::dialog::HOPS;
+use crate::dialog::{Dialog, HOPS};
 use crate::endpoint::{Counted, Endpoint, Event};
 use crate::message::wire::{Lines, Value};
 use crate::message::{Message, Method, Name, Request, header};
@@ -30,6 +30,16 @@ pub(crate) enum Order {
     Next,
     /// It came before, or another one is missing: as if it had not come.
     Out,
+}
+
+/// A PRACK of ours, as far as it may have to be sent again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Pracked {
+    attempt: u64,
+    dialog: Dialog,
+    /// The answer's number, and the INVITE's.
+    number: u32,
+    invited: u32,
 }
 
 /// An answer of ours that waits for its PRACK.
@@ -79,7 +89,7 @@ impl Endpoint {
     /// Acknowledges a provisional answer that asks for it.
     pub(crate) fn acknowledge_provisional(
         &mut self,
-        attempt: &mut Attempt,
+        (serial, attempt): (u64, &mut Attempt),
         answer: &Message<'_>,
         now: Instant,
     ) -> Order {
@@ -91,7 +101,7 @@ impl Endpoint {
         };
         let tag = header::NameAddr::read(to).and_then(|to| to.tag()).unwrap_or("");
         let target = identity::contact_of(answer).unwrap_or(&attempt.template.target).to_owned();
-        let (template, trunk) = (attempt.template.clone(), attempt.trunk);
+        let template = attempt.template.clone();
         let invited = template.local_cseq;
         let Some(leg) = attempt.leg(tag) else { return Order::Out };
         if leg.rseq.is_some_and(|last| last.checked_add(1) != Some(number)) {
@@ -99,19 +109,47 @@ impl Endpoint {
             return Order::Out;
         }
         leg.rseq = Some(number);
-        leg.cseq = leg.cseq.max(invited).saturating_add(1);
-        let cseq = leg.cseq;
         let dialog = template.joined(answer, tag, to, &target);
+        self.send_prack(attempt, Pracked { attempt: serial, dialog, number, invited }, now);
+        Order::Next
+    }
+
+    fn send_prack(&mut self, attempt: &mut Attempt, pracked: Pracked, now: Instant) {
+        let Pracked { number, invited, .. } = pracked;
+        let dialog = pracked.dialog.clone();
+        let Some(leg) = attempt.leg(&dialog.id.remote_tag) else { return };
+        leg.cseq = leg.cseq.max(invited).saturating_add(1);
+        let (cseq, trunk) = (leg.cseq, attempt.trunk);
         let flow = self.onward(trunk, &dialog);
         let method = Method::PRACK;
-        let Some(draft) = dialog.written(method.name(), cseq, HOPS) else { return Order::Next };
+        let Some(draft) = dialog.written(method.name(), cseq, HOPS) else { return };
         let rack = Value::shown(format_args!("{number} {invited} INVITE"));
         let mut extra = Lines::new().with("RAck", &rack);
         let about = (method.name(), draft.uri.text());
         extra.append(&self.vouch(trunk, Some(&mut attempt.known), about));
-        let question = Question { method, purpose: Purpose::Prack, trunk: Some(trunk), flow };
+        let purpose = Purpose::Prack(Box::new(pracked));
+        let question = Question { method, purpose, trunk: Some(trunk), flow };
         self.ask(question, &draft, &extra, now);
-        Order::Next
+    }
+
+    /// Takes the answer to a PRACK; returns whether it is a challenge that was worth another one.
+    pub(crate) fn pracked_again(
+        &mut self,
+        pracked: &Pracked,
+        status: u16,
+        answer: &Message<'_>,
+        now: Instant,
+    ) -> bool {
+        let Some(mut attempt) = self.lift(pracked.attempt) else { return false };
+        // An INVITE with credentials that brought a provisional answer was taken with them.
+        let proved = attempt.credentials != Lines::new();
+        let known = (attempt.trunk, &mut *attempt.known);
+        let worth = self.learn_challenge(known, status, answer, proved);
+        if worth {
+            self.send_prack(&mut attempt, pracked.clone(), now);
+        }
+        self.lay(pracked.attempt, attempt);
+        worth
     }
 
     /// Whether an INVITE wants our provisional answers to be reliable, and the trunk allows it.

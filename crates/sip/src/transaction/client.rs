@@ -5,8 +5,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use model::{CallId, Instant, TrunkId, limits};
 
-use crate::session::bye::Farewell;
+use crate::session::bye::{Farewell, Orphan};
 use crate::session::life::Way;
+use crate::session::prack::Pracked;
 use crate::transaction::{Key, Row, Step};
 use crate::transport::Flow;
 
@@ -18,11 +19,11 @@ pub(crate) enum Purpose {
     /// The CANCEL of an INVITE; what matters is the answer to that.
     Cancel,
     /// The BYE of an earlier process's dialog.
-    Orphan(CallId),
+    Orphan(Box<Orphan>),
     /// A question for life in the dialog.
     Ping(CallId, Way),
     /// A PRACK.
-    Prack,
+    Prack(Box<Pracked>),
     /// An OPTIONS that asks whether a trunk lives.
     Health(TrunkId),
     /// A registration of ours.

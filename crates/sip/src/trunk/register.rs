@@ -54,7 +54,7 @@ impl Endpoint {
         let wanted = self.trunks.outbounds().filter_map(|(trunk, outbound)| {
             Some((trunk, outbound.register_secs.filter(|secs| *secs > 0)?))
         });
-        let wanted: BTreeMap<_, _> = wanted.collect();
+        let wanted: BTreeMap<_, _> = wanted.filter(|_| !self.draining).collect();
         let known: Vec<_> = self.registrations.keys().copied().collect();
         for trunk in known.into_iter().filter(|trunk| !wanted.contains_key(trunk)) {
             self.shift_registration(trunk, None);
@@ -77,6 +77,25 @@ impl Endpoint {
                 due: Some(now + jitter),
             };
             self.shift_registration(trunk, Some(registration));
+        }
+    }
+
+    /// Takes our registrations back: carriers shall send their calls elsewhere.
+    pub(crate) fn take_leave(&mut self, now: Instant) {
+        let known: Vec<_> = self.registrations.keys().copied().collect();
+        for trunk in known {
+            let Some(registration) = self.registrations.get_mut(&trunk) else { continue };
+            registration.expiry = 0;
+            let asked = registration.asked.take();
+            let was = asked.is_some() || registration.until.is_some();
+            if let Some(serial) = asked {
+                self.forget_asked(serial);
+            }
+            if was {
+                self.register_in(trunk, Duration::ZERO, now);
+            } else {
+                self.shift_registration(trunk, None);
+            }
         }
     }
 
@@ -113,13 +132,15 @@ impl Endpoint {
         let least = answer.and_then(|answer| answer.first(Name::MinExpires));
         let least = least.and_then(header::leading_number);
         let raised = least.filter(|least| {
-            status == 423 && *least > registration.expiry && *least <= EXPIRY_MOST_SECS
+            let fits = (registration.expiry + 1..=EXPIRY_MOST_SECS).contains(least);
+            status == 423 && fits && !self.draining
         });
         registration.expiry = raised.unwrap_or(registration.expiry);
         let granted = answer.and_then(granted).unwrap_or(registration.expiry);
         self.registrations.insert(trunk, registration);
         match status {
             _ if challenged || raised.is_some() => self.register_in(trunk, Duration::ZERO, now),
+            _ if self.draining => self.left(trunk, status),
             200..=299 => self.registration_stands(trunk, granted, now),
             _ => self.registration_failed(trunk, status, answer, now),
         }
@@ -177,6 +198,9 @@ impl Endpoint {
         answer: Option<&Message<'_>>,
         now: Instant,
     ) {
+        if self.draining {
+            return self.left(trunk, status);
+        }
         let asked = answer.and_then(|answer| answer.first(Name::RetryAfter));
         let asked = asked.and_then(header::leading_number).unwrap_or(0);
         let jitter = self.chance.up_to(BACK_OFF_SECS / 3);
@@ -189,6 +213,12 @@ impl Endpoint {
         let registered = stands && matches!(status, 408 | 500..=599);
         self.register_in(trunk, Duration::from_secs(u64::from(wait)), now);
         self.tell_registration(trunk, (registered, status));
+    }
+
+    /// Nothing more is said to a carrier that we have left.
+    fn left(&mut self, trunk: TrunkId, status: u16) {
+        self.tell_registration(trunk, (false, status));
+        self.shift_registration(trunk, None);
     }
 
     fn register_in(&mut self, trunk: TrunkId, wait: Duration, now: Instant) {
