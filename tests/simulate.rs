@@ -25,6 +25,18 @@ const COVERED: &[&str] = &[
     "Unattributed",
     "heard",
     "moved",
+    "busy",
+    "callee_hung_up",
+    "insufficient_credit",
+    "joined_elsewhere",
+    "meeting_over",
+    "no_answer",
+    "not_confirmed",
+    "outbound_policy",
+    "called: by the second trunk",
+    "called: crashed before the answer",
+    "called: crashed when answered",
+    "trunk: unwanted answer ended",
 ];
 
 #[test]
@@ -54,6 +66,17 @@ fn every_story_keeps_every_invariant() {
             assert!(covered.contains_key(*what), "no story had {what}: {covered:?}");
         }
     }
+}
+
+#[test]
+fn a_price_of_calling_somebody_that_is_off_by_a_cent_is_seen() {
+    let failed = (0..40).any(|seed| {
+        let mut plan = Plan::draw(seed);
+        plan.callers.clear();
+        let wrong = PlainRate { fee: plan.rate.fee + 10_000, ..plan.rate };
+        world::run_against(&plan, wrong).is_err()
+    });
+    assert!(failed, "no story noticed a wrong price");
 }
 
 #[test]

@@ -6,8 +6,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use crate::network::Packet;
 use crate::plan::{CallerPlan, Dial, End};
 
-mod message;
-mod speech;
+pub(crate) mod message;
+pub(crate) mod speech;
 
 pub use message::{header, is_request, method_of, status_of};
 
@@ -20,6 +20,8 @@ pub const PAID_ID: &str = "4711";
 pub const INCLUDED_ID: &str = "4712";
 /// Keyed by callers of the other organization's meeting.
 pub const OTHER_ID: &str = "4713";
+/// Of a meeting that nobody calls in to.
+pub const UNLICENSED_ID: &str = "4714";
 
 /// A request that is sent again until it is answered.
 #[derive(Debug, Clone)]

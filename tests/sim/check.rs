@@ -7,9 +7,12 @@ use credits::{Book, HoldState, OpenLeg};
 use model::record::{Capability, Cdr};
 use model::{CallId, Money};
 
+use crate::model_price::PlainRate;
 use crate::plan::End;
 use crate::scene;
 use crate::world::{Tally, World};
+
+mod dialled;
 
 /// One mixer tick, µs.
 const TICK: u64 = 20_000;
@@ -119,14 +122,18 @@ pub fn after_settlement(world: &World, orphans: &[OpenLeg]) -> Result<(), String
         let Some(cdr) = cdr_of(world, leg.call) else {
             return Err(format!("settled leg {} has no CDR", leg.call));
         };
-        let funded = world.reference.charge(u64::from(leg.funded_secs));
+        let price = price_of(world, &cdr);
+        let funded = price.charge(u64::from(leg.funded_secs));
         if leg.terms.is_some() && cdr.charge.micros() > funded {
             return Err(format!("{}: charged {} beyond what was funded", leg.call, cdr.charge));
         }
+        if leg.answered.is_none() && cdr.charge != Money::ZERO {
+            return Err(format!("{}: charged {} and never answered", leg.call, cdr.charge));
+        }
         let Some(answered) = leg.answered.filter(|_| leg.terms.is_some() && calm) else { continue };
         let used = crash.saturating_sub(answered.micros);
-        let least = world.reference.charge_micros(used.saturating_sub(CRASH)).min(funded);
-        let most = world.reference.charge_micros(used + CRASH);
+        let least = price.charge_micros(used.saturating_sub(CRASH)).min(funded);
+        let most = price.charge_micros(used + CRASH);
         if !(least..=most).contains(&cdr.charge.micros()) {
             let charge = cdr.charge.micros();
             return Err(format!("{}: crash charge {charge} not in {least}..={most}", leg.call));
@@ -170,6 +177,7 @@ pub fn at_rest(world: &World, live: usize, legs: usize) -> Result<(), String> {
             return Err(format!("{}: captured {} but CDRs say {sum}", view.name, view.captured));
         }
     }
+    dialled::at_rest(world, &cdrs)?;
     every_answer_has_one_cdr(world, &cdrs)
 }
 
@@ -177,7 +185,9 @@ pub fn at_rest(world: &World, live: usize, legs: usize) -> Result<(), String> {
 #[must_use]
 pub fn tally(world: &World) -> Tally {
     let mut tally = Tally::new();
-    for cdr in world.keeper.book.cdrs(usize::MAX) {
+    let cdrs = world.keeper.book.cdrs(usize::MAX);
+    dialled::tally(world, &cdrs, &mut tally);
+    for cdr in cdrs {
         *tally.entry(cdr.ending.label.to_string()).or_default() += 1;
         *tally.entry(format!("{:?}", cdr.capability)).or_default() += 1;
         if cdr.charge > Money::ZERO {
@@ -208,7 +218,7 @@ fn cdr_is_true(world: &World, cdr: &Cdr) -> Result<(), String> {
     let case = world.keeper.book.case(&cdr.call.to_string());
     let entries = case.map(|case| case.entries).unwrap_or_default();
     let captured: i64 = -entries.iter().map(|e| e.amount.micros()).sum::<i64>();
-    let priced = world.reference.charge_micros(cdr.connected_micros);
+    let priced = price_of(world, cdr).charge_micros(cdr.connected_micros);
     let answered = cdr.answered.is_some();
     let never_a_call = cdr.ending.label == "no_ack" && cdr.charge == Money::ZERO;
     let expected = match cdr.capability {
@@ -253,6 +263,12 @@ fn connected_is_true(world: &World, cdr: &Cdr) -> Result<(), String> {
         return Err(format!("{id} ({label}): metered {metered} µs, the wire saw {seen}"));
     }
     Ok(())
+}
+
+/// The plain price of a call: calls out have one of their own.
+fn price_of(world: &World, cdr: &Cdr) -> PlainRate {
+    let out = cdr.decision.is_some();
+    if out { world.reference.of_dial_out() } else { world.reference }
 }
 
 fn cdr_of(world: &World, call: CallId) -> Option<Cdr> {

@@ -16,7 +16,16 @@ pub struct PlainRate {
     pub minimum: i64,
 }
 
+/// What a fee for calling somebody is more than one for calling in, millionths.
+pub const CALLED: i64 = 20_000;
+
 impl PlainRate {
+    /// Returns the price of calling somebody, which is another than that of calling in.
+    #[must_use]
+    pub fn of_dial_out(self) -> Self {
+        Self { fee: self.fee + CALLED, ..self }
+    }
+
     /// Returns what `secs` whole seconds cost, in millionths.
     #[must_use]
     pub fn charge(&self, secs: u64) -> i64 {

@@ -3,6 +3,12 @@
 use crate::dice::Dice;
 use crate::model_price::PlainRate;
 
+mod calling;
+
+pub use calling::{
+    Barred, CalleePlan, Calling, Carries, LISTED, Leave, OrderPlan, Reply, Whence, number,
+};
+
 /// Which number is dialled, and so who pays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dial {
@@ -97,6 +103,8 @@ pub struct Plan {
     pub top_ups: Vec<(u64, i64)>,
     /// The callers.
     pub callers: Vec<CallerPlan>,
+    /// Whom the meetings call.
+    pub calling: Calling,
     /// Workers of the media plane.
     pub shards: u8,
 }
@@ -107,6 +115,7 @@ impl Plan {
     pub fn draw(seed: u64) -> Self {
         let mut dice = Dice::new(seed, 1);
         let stormy = dice.chance(700);
+        let calling = Calling::draw(seed);
         let callers = (0..dice.between(2, 9)).map(|_| draw_caller(&mut dice)).collect();
         Self {
             seed,
@@ -119,12 +128,19 @@ impl Plan {
             failing: if dice.chance(400) { dice.between(10, 150) } else { 0 },
             unanswered: if dice.chance(400) { dice.between(10, 150) } else { 0 },
             outages: (0..dice.below(2)).map(|_| draw_outage(&mut dice)).collect(),
-            crashes: (0..dice.below(3) / 2).map(|_| dice.between(5_000, 80_000)).collect(),
+            crashes: draw_crashes(&mut dice, &calling),
             jumps: (0..dice.below(3)).map(|_| draw_jump(&mut dice)).collect(),
             top_ups: (0..dice.below(3)).map(|_| draw_top_up(&mut dice)).collect(),
             callers,
+            calling,
             shards: u8::try_from(Dice::new(seed, 2).between(1, 4)).expect("small"),
         }
+    }
+
+    /// Whether the node lives long enough between two crashes to tell whom the first one orphaned.
+    #[must_use]
+    pub fn crashes_apart(&self) -> bool {
+        self.crashes.len() < 2
     }
 
     /// Whether the story leaves the node alone: no crash, so that audio and money meet exactly.
@@ -179,6 +195,13 @@ fn draw_caller(dice: &mut Dice) -> CallerPlan {
         hold: dice.chance(150).then(|| (dice.between(2_000, 20_000), dice.between(1_000, 20_000))),
         echo_invite: dice.chance(150),
     }
+}
+
+fn draw_crashes(dice: &mut Dice, calling: &Calling) -> Vec<u64> {
+    let anywhere = (0..dice.below(3) / 2).map(|_| dice.between(5_000, 80_000));
+    let mut crashes: Vec<_> = anywhere.chain(calling.crash_ms).collect();
+    crashes.sort_unstable();
+    crashes
 }
 
 fn draw_outage(dice: &mut Dice) -> Outage {

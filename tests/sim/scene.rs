@@ -7,18 +7,21 @@ use std::time::Duration;
 use bridge::{Directory, Settings};
 use credits::Epoch;
 use media::{Library, LibraryBuilder, Prompt};
+use model::outbound::{CallerRange, Outbound, Reliability, Routing};
 use model::record::{
-    DtmfMode, Licence, Meeting, NumberType, Organization, Provision, ServiceNumber, TariffRow,
-    Trunk, User,
+    DtmfMode, Licence, Meeting, NumberType, Organization, Provision, ServiceNumber, TariffKind,
+    TariffRow, Trunk, User,
 };
 use model::{
-    Currency, MeetingId, Money, NumberId, OrganizationId, Pin, Rate, RateVersion, SecondsRule,
-    TrunkId, UserId,
+    Currency, IpPrefix, ListedCall, MeetingId, Money, NumberId, OrganizationId, Pin, Rate,
+    RateVersion, SecondsRule, TrunkId, UserId,
 };
 
-use crate::caller::{INCLUDED_ID, OTHER_ID, PAID_ID, dialled};
+use crate::callee;
+use crate::caller::{INCLUDED_ID, OTHER_ID, PAID_ID, UNLICENSED_ID, dialled};
 use crate::dice::seed_bytes;
-use crate::plan::{Dial, Plan};
+use crate::model_price::PlainRate;
+use crate::plan::{Dial, LISTED, Plan, Whence, number as number_of};
 
 /// Where the gateway listens.
 pub const GATEWAY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 5060);
@@ -85,7 +88,10 @@ pub fn provision(plan: &Plan) -> Provision {
         currency: eur,
         dial_out: model::DialOutRules::default(),
         payg_needs_credits_licence: false,
-        outbound: Default::default(),
+        outbound: model::policy::OrganizationOutbound {
+            country: Some("IT".parse().expect("a country")),
+            ..Default::default()
+        },
     };
     let user = |name: &str, organization, licences| User {
         id: UserId::from_name(name),
@@ -95,15 +101,15 @@ pub fn provision(plan: &Plan) -> Provision {
         toll_free_allowed: true,
         outbound: Default::default(),
     };
-    let tariff = |number_type: NumberType| TariffRow {
+    let tariff = |kind: TariffKind, plain: PlainRate| TariffRow {
         organization: None,
         currency: eur,
-        kind: number_type.into(),
+        kind,
         number_prefix: String::new(),
         caller_prefix: String::new(),
-        rate: rate(plan),
+        rate: rate(plain),
     };
-    Provision {
+    let mut provision = Provision {
         revision: 1,
         organizations: vec![organization(acme(), "acme"), organization(other(), "other")],
         groups: Vec::new(),
@@ -111,32 +117,88 @@ pub fn provision(plan: &Plan) -> Provision {
             user("paid", acme(), vec![Licence::PayPerMinute]),
             user("included", acme(), vec![Licence::Subscription, Licence::Credits]),
             user("elsewhere", other(), vec![Licence::PayPerMinute]),
+            user("unlicensed", acme(), vec![Licence::Subscription]),
         ],
         numbers: vec![
             number(dialled(Dial::BoundPaid), NumberType::Toll, Some("paid")),
             number(dialled(Dial::BoundIncluded), NumberType::Toll, Some("included")),
-            number(dialled(Dial::SharedPaid), NumberType::Toll, None),
+            ServiceNumber {
+                is_default: true,
+                ..number(dialled(Dial::SharedPaid), NumberType::Toll, None)
+            },
             number(dialled(Dial::SharedTollFree), NumberType::TollFree, None),
         ],
         meetings: vec![
             meeting("paid", PAID_ID),
             meeting("included", INCLUDED_ID),
             meeting("elsewhere", OTHER_ID),
+            meeting("unlicensed", UNLICENSED_ID),
         ],
-        tariffs: vec![tariff(NumberType::Toll), tariff(NumberType::TollFree)],
+        tariffs: vec![
+            tariff(NumberType::Toll.into(), plan.rate),
+            tariff(NumberType::TollFree.into(), plan.rate),
+            tariff(TariffKind::DialOut, plan.rate.of_dial_out()),
+        ],
         guards: model::Guards::default(),
-    }
+    };
+    provision.users[1].outbound.policy =
+        Some("DialoutCPCandPSTNDomestic".parse().expect("one of the twelve"));
+    provision.meetings[0].dial_out.calls = listed(plan);
+    provision
+}
+
+fn listed(plan: &Plan) -> Vec<ListedCall> {
+    let numbers = (0..plan.calling.listed.len()).map(|at| vec![number_of(LISTED, at)]);
+    numbers.map(|numbers| ListedCall { numbers, press_one: None }).collect()
+}
+
+/// The meeting that an order is for.
+#[must_use]
+pub fn whence(whence: Whence) -> MeetingId {
+    MeetingId::from_name(match whence {
+        Whence::Paid => "paid",
+        Whence::Included => "included",
+        Whence::Elsewhere => "elsewhere",
+        Whence::Unlicensed => "unlicensed",
+    })
 }
 
 /// Makes the directory of a provision.
 #[must_use]
 pub fn directory(plan: &Plan) -> Arc<Directory> {
     let everyone = "127.1.0.0/16".parse().expect("a range");
-    let trunk = Trunk {
-        id: TrunkId::from_name("sim"),
-        name: "sim".into(),
-        signalling: vec![everyone],
-        media: vec![everyone],
+    let way_in = trunk("sim", everyone, None);
+    let ways_out = ["first", "second"].into_iter().zip(0_u8..).map(|(name, place)| {
+        let host = callee::host(place).to_string();
+        let range = format!("{host}/32").parse().expect("a range");
+        trunk(name, range, Some(outbound(host, u16::from(place))))
+    });
+    let trunks = [way_in].into_iter().chain(ways_out).collect();
+    Arc::new(Directory::new(provision(plan), trunks).expect("the scene is whole"))
+}
+
+fn outbound(host: String, priority: u16) -> Outbound {
+    let callers = vec![CallerRange { text: "+".into(), open: true }];
+    Outbound {
+        host,
+        port: Some(5060),
+        transport: None,
+        domain: String::new(),
+        credentials: None,
+        register_secs: None,
+        options_secs: None,
+        reliability: Reliability::Supported,
+        redirect_hosts: Vec::new(),
+        routing: Routing { priority, callers, ..Routing::default() },
+    }
+}
+
+fn trunk(name: &str, range: IpPrefix, outbound: Option<Outbound>) -> Trunk {
+    Trunk {
+        id: TrunkId::from_name(name),
+        name: name.into(),
+        signalling: vec![range],
+        media: vec![range],
         listener: None,
         tls_peer: None,
         called_from: model::record::CalledFrom::RequestUri,
@@ -151,9 +213,8 @@ pub fn directory(plan: &Plan) -> Arc<Directory> {
         dtmf: DtmfMode::Auto,
         srtp: model::Protection::Off,
         registers: None,
-        outbound: None,
-    };
-    Arc::new(Directory::new(provision(plan), vec![trunk]).expect("the scene is whole"))
+        outbound,
+    }
 }
 
 /// Makes recordings: short noises, as WAV files.
@@ -184,14 +245,14 @@ pub fn recordings() -> Arc<Library> {
     Arc::new(builder.build().expect("every prompt is there"))
 }
 
-fn rate(plan: &Plan) -> Rate {
+fn rate(plain: PlainRate) -> Rate {
     Rate {
         version: RateVersion(7),
-        fee: Money::from_micros(plan.rate.fee),
-        per_minute: Money::from_micros(plan.rate.per_minute).to_decimal(),
-        initial_secs: u32::try_from(plan.rate.initial).expect("small"),
-        subsequent_secs: u32::try_from(plan.rate.subsequent).expect("small"),
-        minimum: Money::from_micros(plan.rate.minimum),
+        fee: Money::from_micros(plain.fee),
+        per_minute: Money::from_micros(plain.per_minute).to_decimal(),
+        initial_secs: u32::try_from(plain.initial).expect("small"),
+        subsequent_secs: u32::try_from(plain.subsequent).expect("small"),
+        minimum: Money::from_micros(plain.minimum),
         rounding: SecondsRule::Nearest,
     }
 }

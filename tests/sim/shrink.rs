@@ -1,10 +1,10 @@
 //! From a failing story to the smallest one that still fails.
 
-use crate::plan::Plan;
+use crate::plan::{Carries, Plan};
 use crate::world::{self, Failure, Tally};
 
 /// How many smaller stories are tried.
-const TRIES: usize = 60;
+const TRIES: usize = 120;
 
 /// Runs the story of a seed; on failure returns the report with the smallest failing plan and its
 /// trace.
@@ -56,6 +56,12 @@ fn candidates(plan: &Plan) -> Vec<Plan> {
             p.callers.remove(at);
         });
     }
+    for at in 0..plan.calling.orders.len() {
+        offer(&|p| {
+            p.calling.orders.remove(at);
+        });
+    }
+    offer(&|p| p.calling.listed.clear());
     for at in 0..plan.crashes.len() {
         offer(&|p| {
             p.crashes.remove(at);
@@ -86,5 +92,22 @@ fn candidates(plan: &Plan) -> Vec<Plan> {
         offer(&|p| p.callers[at].wrong_ids = 0);
         offer(&|p| p.callers[at].at_ms = 0);
     }
+    for (at, order) in plan.calling.orders.iter().enumerate() {
+        for callee in 0..order.callees.len() {
+            offer(&|p| {
+                let callees = &mut p.calling.orders[at].callees;
+                if callees.len() > 1 {
+                    callees.remove(callee);
+                }
+            });
+            offer(&|p| p.calling.orders[at].callees[callee].fork = None);
+            offer(&|p| p.calling.orders[at].callees[callee].reliable = false);
+            offer(&|p| p.calling.orders[at].callees[callee].early_media = false);
+        }
+        offer(&|p| p.calling.orders[at].barred = None);
+        offer(&|p| p.calling.orders[at].hung_up_ms = None);
+        offer(&|p| p.calling.orders[at].press_one = false);
+    }
+    offer(&|p| p.calling.trunks = [Carries::Well; 2]);
     found
 }

@@ -20,6 +20,10 @@ use crate::plane::Plane;
 use crate::scene;
 use crate::storekeeper::Keeper;
 
+mod ordering;
+
+pub use ordering::{Calls, Given};
+
 const TICK: u64 = 20_000;
 const BEAT: u64 = 1_000_000;
 /// A story that is not over by then hangs, µs.
@@ -65,6 +69,8 @@ pub struct World {
     pub keeper: Keeper,
     /// The callers.
     pub callers: Vec<Caller>,
+    /// Calls out.
+    pub calls: Calls,
     /// What was seen on the wire, by Call-ID.
     pub truths: BTreeMap<String, Truth>,
     /// What every charge is compared with.
@@ -118,6 +124,7 @@ impl World {
         let mut world = Self {
             keeper: Keeper::new(plan),
             callers: callers.map(|(c, i)| Caller::new(i, c.clone(), scene::GATEWAY)).collect(),
+            calls: Calls::new(plan),
             truths: BTreeMap::new(),
             reference,
             crashed: Vec::new(),
@@ -152,7 +159,7 @@ impl World {
         let mut quiet_since = None;
         let mut stuck = 0;
         loop {
-            let idle = self.callers.iter().all(Caller::is_gone);
+            let idle = self.callers.iter().all(Caller::is_gone) && self.calls.is_idle(&self.plan);
             let quiet = *quiet_since.get_or_insert(self.now);
             if !idle {
                 quiet_since = None;
@@ -189,6 +196,7 @@ impl World {
             timer,
             restart,
             callers,
+            self.calls.next(&self.plan),
             crash,
             jump,
             top_up,
@@ -238,6 +246,7 @@ impl World {
             }
         }
         let mut out = Vec::new();
+        self.call_out(&mut out)?;
         for caller in &mut self.callers {
             if caller.next().is_some_and(|at| at <= self.now) {
                 caller.act(self.now, &mut out);
@@ -306,7 +315,7 @@ impl World {
         for sent in self.batch.iter() {
             if !sent.rtcp
                 && let Some(call) = node.legs.get(&sent.port)
-                && node.seated.contains(call)
+                && (node.seated.contains(call) || self.calls.asked.contains(call))
                 && let Some(late) = check::unpaid_audio(&self.paid_until, *call, self.now)
             {
                 overrun = Some(format!("leg {call} was served {late} µs past its paid time"));
@@ -358,6 +367,10 @@ impl World {
         if let Some(caller) = self.callers.iter_mut().find(|c| c.owns(packet.destination)) {
             caller.receive(packet, self.now, &mut out);
         }
+        let carriers = &mut self.calls.carriers;
+        if let Some(carrier) = carriers.iter_mut().find(|c| c.owns(packet.destination)) {
+            carrier.receive(packet, self.now, &mut out);
+        }
         self.send_all(out);
         Ok(())
     }
@@ -368,7 +381,9 @@ impl World {
         }
         let text = String::from_utf8_lossy(&packet.payload).into_owned();
         self.say(format!("> {}", first_line(&text)));
-        if is_request(&text) && method_of(&text) == "BYE" {
+        if self.is_trunk(packet.source) {
+            self.comes_from_trunk(&text);
+        } else if is_request(&text) && method_of(&text) == "BYE" {
             self.witness(&text, |truth, now| truth.end(now));
         }
         self.feed(Input::Datagram {
@@ -396,12 +411,13 @@ impl World {
             let Some(output) = node.bridge.poll_output() else { break };
             match output {
                 Output::Transmit(transmit) => {
-                    self.transmit(&transmit);
+                    self.transmit(&transmit)?;
                 }
                 Output::Store(request) => {
                     if node.asked.insert(request.id, ()).is_some() {
                         return Err(format!("store request id {} was used twice", request.id));
                     }
+                    self.asks(&request)?;
                     self.keeper.ask(request, self.now);
                 }
                 Output::Media { shard, command } => {
@@ -414,6 +430,7 @@ impl World {
                         }
                         media::Command::Seat { call, .. } => {
                             node.seated.insert(*call);
+                            self.calls.seated.insert(*call);
                         }
                         media::Command::Update { .. }
                         | media::Command::Play { .. }
@@ -434,7 +451,7 @@ impl World {
                 Output::Connection { .. } | Output::Lookup { .. } => {
                     return Err("the simulated carrier speaks UDP, from an address".to_owned());
                 }
-                Output::Placed(_) => {}
+                Output::Placed(placed) => self.placed(&placed)?,
                 Output::Told(call) => self.keeper.book.forget_farewells(&[call]),
                 Output::Drained => {}
             }
@@ -442,12 +459,14 @@ impl World {
         self.media_events()
     }
 
-    fn transmit(&mut self, transmit: &sip::Transmit) {
+    fn transmit(&mut self, transmit: &sip::Transmit) -> Result<(), String> {
         let text = String::from_utf8_lossy(&transmit.payload).into_owned();
         self.say(format!("< {}", first_line(&text)));
         let answer = status_of(&text).is_some_and(|status| (200..300).contains(&status))
             && header(&text, "CSeq").is_some_and(|c| c.starts_with("1 ") && c.ends_with("INVITE"));
-        if answer {
+        if self.is_trunk(transmit.destination) {
+            self.leaves_for_trunk(&text)?;
+        } else if answer {
             self.witness(&text, |truth, now| truth.answer(now));
         } else if is_request(&text) && method_of(&text) == "BYE" {
             self.witness(&text, |truth, now| truth.end(now));
@@ -458,6 +477,11 @@ impl World {
             payload: transmit.payload.to_vec(),
         };
         self.network.send(packet, self.now);
+        Ok(())
+    }
+
+    fn is_trunk(&self, address: SocketAddr) -> bool {
+        self.calls.carriers.iter().any(|carrier| carrier.owns(address))
     }
 
     fn witness(&mut self, text: &str, note: impl Fn(&mut Truth, u64)) {

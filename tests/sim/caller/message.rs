@@ -4,18 +4,18 @@ use std::net::{IpAddr, SocketAddr};
 
 /// What a request is made of.
 #[derive(Debug)]
-pub(super) struct Request<'a> {
-    pub(super) method: &'a str,
-    pub(super) cseq: u32,
-    pub(super) body: &'a str,
-    pub(super) dialled: &'a str,
-    pub(super) call_id: &'a str,
-    pub(super) peer_tag: &'a str,
-    pub(super) from: SocketAddr,
-    pub(super) gateway: SocketAddr,
+pub(crate) struct Request<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) cseq: u32,
+    pub(crate) body: &'a str,
+    pub(crate) dialled: &'a str,
+    pub(crate) call_id: &'a str,
+    pub(crate) peer_tag: &'a str,
+    pub(crate) from: SocketAddr,
+    pub(crate) gateway: SocketAddr,
 }
 
-pub(super) fn request(r: &Request<'_>) -> String {
+pub(crate) fn request(r: &Request<'_>) -> String {
     let Request { method, cseq, dialled, call_id, from, gateway, body, peer_tag } = r;
     // CANCEL shares the branch of the INVITE that it cancels (RFC 3261 §9.1).
     let branch = if *method == "CANCEL" { "INVITE" } else { method };
@@ -36,7 +36,7 @@ pub(super) fn request(r: &Request<'_>) -> String {
     )
 }
 
-pub(super) fn response(request: &str, status: &str) -> String {
+pub(crate) fn response(request: &str, status: &str) -> String {
     let mut text = format!("SIP/2.0 {status}\r\n");
     for line in request.lines().take_while(|line| !line.is_empty()) {
         let name = line.split(':').next().unwrap_or("").trim();
@@ -49,7 +49,7 @@ pub(super) fn response(request: &str, status: &str) -> String {
     text
 }
 
-pub(super) fn sdp(rtp: SocketAddr, direction: &str) -> String {
+pub(crate) fn sdp(rtp: SocketAddr, direction: &str) -> String {
     let (host, port) = (rtp.ip(), rtp.port());
     format!(
         "v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\n\
@@ -85,12 +85,12 @@ pub fn header(text: &str, name: &str) -> Option<String> {
     })
 }
 
-pub(super) fn tag(address: &str) -> String {
+pub(crate) fn tag(address: &str) -> String {
     let after = address.split(";tag=").nth(1).unwrap_or("");
     after.split(';').next().unwrap_or("").to_owned()
 }
 
-pub(super) fn media_address(text: &str) -> Option<SocketAddr> {
+pub(crate) fn media_address(text: &str) -> Option<SocketAddr> {
     let mut host: Option<IpAddr> = None;
     let mut port: Option<u16> = None;
     for line in text.lines() {

@@ -8,7 +8,7 @@ const PER_DIGIT: u64 = 10;
 const BETWEEN_IDS: u64 = 100;
 
 #[derive(Debug, Clone)]
-pub(super) struct Speech {
+pub(crate) struct Speech {
     ssrc: u32,
     slot: u64,
     sequence: u16,
@@ -16,7 +16,7 @@ pub(super) struct Speech {
 }
 
 impl Speech {
-    pub(super) fn new(ssrc: u32, keyed: Vec<String>) -> Self {
+    pub(crate) fn new(ssrc: u32, keyed: Vec<String>) -> Self {
         let mut presses = Vec::new();
         let mut slot = BEFORE_DIGITS;
         for id in keyed {
@@ -30,7 +30,7 @@ impl Speech {
     }
 
     /// Makes the packet of the next 20 ms.
-    pub(super) fn packet(&mut self) -> Vec<u8> {
+    pub(crate) fn packet(&mut self) -> Vec<u8> {
         let slot = self.slot;
         self.slot += 1;
         self.sequence = self.sequence.wrapping_add(1);
