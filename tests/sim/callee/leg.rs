@@ -206,7 +206,9 @@ impl Leg {
             "ACK" => self.take_ack(now),
             "PRACK" => {
                 self.acknowledged = true;
-                self.agenda.retain(|(_, deed)| *deed != Deed::Repeat);
+                if self.phase == Phase::Proceeding {
+                    self.agenda.retain(|(_, deed)| *deed != Deed::Repeat);
+                }
                 out.push(self.packet(message::response(text, "200 OK").into_bytes()));
             }
             "BYE" => {
