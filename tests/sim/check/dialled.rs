@@ -7,7 +7,7 @@ use credits::HoldState;
 use model::record::Cdr;
 use model::{CallId, Money};
 
-use super::{DEAD, SLACK};
+use super::{CRASH, DEAD, SLACK};
 use crate::callee::{Leg, Over};
 use crate::world::{Tally, World};
 
@@ -105,6 +105,9 @@ fn connected_is_true(world: &World, cdr: &Cdr, dialog: &str) -> Result<(), Strin
     let Some((_, truth)) = truth else {
         return Err(format!("nobody saw the answer of call {}", cdr.call));
     };
+    if cdr.ending.label == "node_crashed" {
+        return crash_is_charged(world, cdr, truth.answered);
+    }
     let crashed = !world.crashed.is_empty();
     let Some(seen) = truth.connected().filter(|_| !crashed) else { return Ok(()) };
     if cdr.answered.is_none() {
@@ -117,6 +120,18 @@ fn connected_is_true(world: &World, cdr: &Cdr, dialog: &str) -> Result<(), Strin
     if !(least..=seen + SLACK).contains(&metered) {
         let call = cdr.call;
         return Err(format!("{call} ({label}): metered {metered} µs, the wire saw {seen}"));
+    }
+    Ok(())
+}
+
+/// Invariant 8, by the wire: the time until the crash is metered but for two seconds.
+fn crash_is_charged(world: &World, cdr: &Cdr, answered: Option<u64>) -> Result<(), String> {
+    let (Some(answered), [crash]) = (answered, &world.crashed[..]) else { return Ok(()) };
+    let seen = crash.saturating_sub(answered);
+    let plausible = seen.saturating_sub(CRASH)..=seen + CRASH;
+    if is_calm(world) && !plausible.contains(&cdr.connected_micros) {
+        let (call, metered) = (cdr.call, cdr.connected_micros);
+        return Err(format!("{call}: crashed, metered {metered} µs, the wire saw {seen}"));
     }
     Ok(())
 }
@@ -154,14 +169,18 @@ fn orphan(
     crash: u64,
 ) -> Result<(), String> {
     let Some((at, over)) = leg.over else { return Ok(()) };
-    let plan = &world.plan;
-    let calm = plan.failing == 0 && plan.unanswered == 0 && plan.outages.is_empty();
     let known = leg.acked.is_none_or(|acked| acked + UNKNOWN < crash) || !wanted;
     let left = at > crash + FAREWELL && over != Over::Ended;
-    if calm && known && left && plan.crashes_apart() {
+    if is_calm(world) && known && left && world.plan.crashes_apart() {
         return Err(format!("{name} was left behind by the crash: {over:?}"));
     }
     Ok(())
+}
+
+/// Whether the store did its work all the time.
+fn is_calm(world: &World) -> bool {
+    let plan = &world.plan;
+    plan.failing == 0 && plan.unanswered == 0 && plan.outages.is_empty()
 }
 
 /// Whether the call took this leg as its own.
