@@ -219,7 +219,6 @@ impl Refusal {
 
     /// Returns what whoever asked for a call of ours can do about it, in words.
     #[must_use]
-    #[expect(clippy::too_many_lines, reason = "one table, a line or two for each refusal")]
     pub const fn advice(self) -> &'static str {
         match self {
             Self::UnknownNumber | Self::UnknownConferenceId | Self::IdentificationTimeout => {
