@@ -10,6 +10,7 @@ use media::PortId;
 use model::CallId;
 
 use crate::directory::Directory;
+use crate::load::Load;
 use crate::outbound::DialOut;
 
 /// What became of a store request.
@@ -65,6 +66,8 @@ pub enum Input {
     Orphans(Vec<Farewell>),
     /// Somebody is to be called into a meeting; answered by exactly one [`crate::Output::Placed`].
     DialOut(Box<DialOut>),
+    /// How busy the node is has changed.
+    Load(Load),
     /// The operator ends one call; it is charged.
     HangUp(CallId),
     /// No new calls; live ones may go on for `limit`, then goodbye and BYE. A shorter limit

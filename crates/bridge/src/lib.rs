@@ -16,6 +16,7 @@ pub mod ending;
 mod gate;
 mod guarding;
 pub mod input;
+pub mod load;
 mod meter;
 pub mod outbound;
 pub mod output;
@@ -34,6 +35,7 @@ pub mod view;
 
 pub use directory::{Directory, DirectoryError};
 pub use input::{Input, StoreOutcome};
+pub use load::Load;
 pub use outbound::{By, Denied, DialOut, Placed};
 pub use output::{Note, Output, StoreRequest};
 pub use refusal::Refusal;
@@ -56,9 +58,11 @@ use crate::closing::Closing;
 use crate::conference::Conferences;
 use crate::desk::Desk;
 use crate::gate::Gate;
+use crate::load::Overload;
 use crate::outbound::limits::Budgets;
 use crate::outbound::orders::Orders;
 use crate::ports::Ports;
+use crate::refusal::Guard;
 use crate::routing::{Direction, Health, Skip, Statistics};
 use crate::shards::Shards;
 
@@ -100,6 +104,7 @@ pub struct Bridge {
     desk: Desk,
     alarms: BTreeSet<(Instant, Alarm)>,
     closing: Closing,
+    overload: Overload,
     chance: ChaCha8Rng,
     /// What the endpoint told and is not dealt with yet; empty between inputs.
     news: VecDeque<sip::Event>,
@@ -146,6 +151,7 @@ impl Bridge {
             desk: Desk::default(),
             alarms: BTreeSet::new(),
             closing: Closing::Open,
+            overload: Overload::Calm,
             news: VecDeque::new(),
             signals: VecDeque::new(),
             outputs: VecDeque::new(),
@@ -178,6 +184,7 @@ impl Bridge {
                 }
             }
             Input::DialOut(order) => self.dial_out(&order, now),
+            Input::Load(load) => self.loaded(load, now),
             Input::HangUp(call) => self.step(call, Signal::HangUp, now),
             Input::Drain { limit } => self.drain(limit, now),
         }
@@ -328,6 +335,10 @@ impl Bridge {
                 tracing::info!(%call, answered, "the carrier was told that an orphan is over");
                 self.outputs.push_back(Output::Told(call));
             }
+            sip::Event::Counted(sip::Counted::Shed) => {
+                let overloaded = Refusal::Guard(Guard::Overloaded);
+                self.outputs.push_back(Output::Note(Note::Refused(overloaded)));
+            }
             sip::Event::Counted(counted) => {
                 self.outputs.push_back(Output::Note(Note::Sip(counted)))
             }
@@ -351,6 +362,18 @@ impl Bridge {
                 self.shards.forget(call);
                 self.step(call, Signal::Closed(stats), now);
             }
+        }
+    }
+
+    /// Takes news of the load. An INVITE that meets an overloaded node is refused by the endpoint,
+    /// before anything of it is kept.
+    fn loaded(&mut self, load: Load, now: Now) {
+        let after = self.overload.after(load);
+        if after != self.overload {
+            let over = after == Overload::Over;
+            self.overload = after;
+            self.order(sip::Command::Overload(over), now);
+            self.outputs.push_back(Output::Note(Note::Overload(over)));
         }
     }
 

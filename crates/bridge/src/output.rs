@@ -139,6 +139,8 @@ pub enum Note {
     },
     /// A top-up or release rescued a leg that was final.
     Rescued,
+    /// The node began to refuse new calls because it has too much to do, or ceased to.
+    Overload(bool),
     /// A digit was heard.
     Digit,
     /// A fax machine was heard, and taken out of the mix.

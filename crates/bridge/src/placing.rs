@@ -15,10 +15,11 @@ use crate::call::{Call, Signal, State, Withdrawal};
 use crate::desk::{Errand, Owner, Question};
 use crate::directory::Hosted;
 use crate::ending::Cause;
+use crate::load::Overload;
 use crate::outbound::decision::{self, Facts, Granted, Trail};
 use crate::outbound::{By, Denied, DialOut, NUMBERS_MAX, Options, RING_LIMITS};
 use crate::output::{Note, Output};
-use crate::refusal::Refusal;
+use crate::refusal::{Guard, Refusal};
 
 /// Most open questions at which a refused number still gets a record.
 const RECORDED: usize = 1024;
@@ -259,6 +260,9 @@ impl Bridge {
     fn shut(&self) -> Option<Refusal> {
         if self.closing.is_closing() {
             return Some(Refusal::Draining);
+        }
+        if self.overload == Overload::Over {
+            return Some(Refusal::Guard(Guard::Overloaded));
         }
         let full = self.live >= self.settings.calls_max || self.calls.len() >= limits::CALLS;
         full.then_some(Refusal::NodeFull)

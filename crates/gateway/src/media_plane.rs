@@ -1,6 +1,7 @@
 //! The media plane: pinned threads that share the legs, as the loop sees them. It decides nothing:
 //! every command comes with the thread that it is for.
 
+mod punctuality;
 mod shard;
 
 use std::collections::VecDeque;
@@ -18,6 +19,7 @@ use tokio::sync::mpsc;
 use crate::abort::AbortOnPanic;
 use crate::clock;
 use crate::telemetry::Telemetry;
+use punctuality::Punctuality;
 use shard::{Ends, Shard};
 
 /// Commands on their way, for each leg.
@@ -52,6 +54,7 @@ pub(crate) struct Thread {
 pub(crate) struct MediaPlane {
     lines: Vec<Line>,
     stopping: Arc<AtomicBool>,
+    punctuality: Arc<Punctuality>,
 }
 
 /// The way to one thread.
@@ -80,7 +83,11 @@ impl MediaPlane {
             threads.iter().map(|_| sync_channel(HANDOVERS)).unzip();
         let waiting = legs.div_ceil(threads.len().max(1)).saturating_mul(COMMANDS_PER_LEG);
         let origin = clock::mono();
-        let mut plane = Self { lines: Vec::new(), stopping: Arc::new(AtomicBool::new(false)) };
+        let mut plane = Self {
+            lines: Vec::new(),
+            stopping: Arc::new(AtomicBool::new(false)),
+            punctuality: Arc::default(),
+        };
         for (place, (thread, arrivals)) in threads.into_iter().zip(arrivals).enumerate() {
             let (commands, receiver) = sync_channel(waiting);
             let ends = Ends {
@@ -89,6 +96,7 @@ impl MediaPlane {
                 doors: doors.clone(),
                 events: events.clone(),
                 meters: telemetry.media(place),
+                punctuality: Arc::clone(&plane.punctuality),
             };
             let (library, pairs) = (Arc::clone(&library), Arc::clone(&pairs));
             let stop = Arc::clone(&plane.stopping);
@@ -117,6 +125,11 @@ impl MediaPlane {
     #[must_use]
     pub(crate) fn press_on(&mut self) -> bool {
         self.lines.iter_mut().all(Line::press_on)
+    }
+
+    /// Returns how many of a thousand ticks were late since the last time.
+    pub(crate) fn late_permille(&self) -> u16 {
+        self.punctuality.take()
     }
 
     /// Whether commands wait for room.

@@ -9,7 +9,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use api::{LiveQuery, OrderQuery};
-use bridge::{Bridge, Input, Output, Placed, StoreOutcome, StoreRequest};
+use bridge::{Bridge, Input, Load, Output, Placed, StoreOutcome, StoreRequest};
 use bytes::Bytes;
 use model::{CallId, Instant, Now, limits};
 use net::tcp::Told;
@@ -31,6 +31,8 @@ use crate::telemetry::BridgeMeters;
 const DATAGRAMS: usize = 32;
 /// Inputs of one source that are taken before the others have their turn.
 const BUDGET: usize = 256;
+/// So many datagrams in a row without an end are told to the bridge.
+const QUEUED: u32 = 512;
 /// How often live calls are counted for the meters.
 const CENSUS: Duration = Duration::from_secs(5);
 
@@ -71,6 +73,8 @@ pub(crate) struct Signalling {
     /// Requests that the storekeeper's queue did not take.
     refused: VecDeque<u64>,
     census: Instant,
+    /// As the bridge last heard of it.
+    load: Load,
     /// Whose datagram is being fed, and when.
     heard: Option<(SocketAddr, Instant)>,
     strangers: Strangers,
@@ -84,6 +88,8 @@ struct Listener {
     /// The same socket, as the runtime watches it.
     watched: UdpSocket,
     outbox: Vec<sip::Transmit>,
+    /// Datagrams read since it was last empty.
+    queued: u32,
 }
 
 /// Everything that happens outside, but datagrams.
@@ -126,6 +132,7 @@ impl Signalling {
             newest_order: 0,
             refused: VecDeque::new(),
             census: Instant::START,
+            load: Load::default(),
             heard: None,
             strangers: Strangers::default(),
             drained: false,
@@ -175,6 +182,8 @@ impl Signalling {
         }
         if now.mono >= self.census {
             self.meters.live(&self.bridge.live(now));
+            let late_permille = self.media.late_permille();
+            self.loaded(Load { late_permille, ..self.load }, now);
             self.census = now.mono + CENSUS;
         }
         self.flush();
@@ -279,6 +288,7 @@ impl Signalling {
                 let source = received.source;
                 batch.push((source, Input::Datagram { listener: index, source, payload }));
             }
+            self.queue(listener, count, now);
             for (source, datagram) in batch {
                 self.heard = Some((source, now.mono));
                 self.feed(datagram, now);
@@ -287,6 +297,22 @@ impl Signalling {
             if count < DATAGRAMS {
                 return;
             }
+        }
+    }
+
+    /// Counts what is read without an end: the bridge refuses new calls before it falls behind.
+    fn queue(&mut self, listener: usize, count: usize, now: Now) {
+        let more = u32::try_from(count).unwrap_or(u32::MAX);
+        let own = &mut self.listeners[listener];
+        own.queued = if count < DATAGRAMS { 0 } else { own.queued.saturating_add(more) };
+        let deep = self.listeners.iter().any(|listener| listener.queued >= QUEUED);
+        let queued = if deep { QUEUED } else { 0 };
+        self.loaded(Load { queued, ..self.load }, now);
+    }
+
+    fn loaded(&mut self, load: Load, now: Now) {
+        if std::mem::replace(&mut self.load, load) != load {
+            self.feed(Input::Load(load), now);
         }
     }
 
@@ -312,7 +338,7 @@ impl Signalling {
 impl Listener {
     fn new((index, socket): (u8, Socket)) -> io::Result<Self> {
         let watched = UdpSocket::from_std(socket.handle()?)?;
-        Ok(Self { index, socket, watched, outbox: Vec::new() })
+        Ok(Self { index, socket, watched, queued: 0, outbox: Vec::new() })
     }
 
     /// Fills the inbox and returns how many came. Fewer than it has room for means that the

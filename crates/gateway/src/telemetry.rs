@@ -451,6 +451,7 @@ impl BridgeMeters {
             Note::Rescued => self.rescues.increment(1),
             Note::Digit => self.digits.increment(1),
             Note::Fax => self.faxes.increment(1),
+            Note::Overload(over) => self.overloaded(*over),
             Note::CallEnded { call: _, label, connected } => {
                 self.connected.increment(connected.as_secs());
                 self.labelled(
@@ -544,11 +545,18 @@ impl BridgeMeters {
                 sip::Closure::Handshake => "handshake_failed",
                 sip::Closure::Slow => "slow",
             }),
+            // Counted as a refusal.
+            sip::Counted::Shed => {}
             sip::Counted::LateAnswer => self.sip_oddity("late_answer"),
             sip::Counted::ForkedAnswer => self.sip_oddity("forked_answer"),
             sip::Counted::ForeignContact => self.sip_oddity("foreign_contact"),
             sip::Counted::ForeignRealm => self.sip_oddity("foreign_realm"),
         }
+    }
+
+    fn overloaded(&self, over: bool) {
+        let help = "Whether new calls are refused because the node has too much to do.";
+        self.telemetry.gauge("tollgate_bridge_overloaded", help, &[]).set(u32::from(over));
     }
 
     fn sip_oddity(&mut self, kind: &'static str) {

@@ -162,8 +162,6 @@ pub struct Screen {
     pub anonymous_refused: bool,
     /// Originating line classes that are refused: `isup-oli` values, and `cpc` by its word.
     pub lines_refused: Vec<String>,
-    /// Whether a caller who is refused before the answer is told why in early media.
-    pub says_why: bool,
 }
 
 impl Screen {
@@ -213,7 +211,6 @@ mod tests {
             ],
             anonymous_refused: false,
             lines_refused: Vec::new(),
-            says_why: false,
         };
         assert!(screen.denies("4420") && screen.denies("3906123"));
         assert!(!screen.denies("39011"));

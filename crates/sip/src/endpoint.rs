@@ -111,6 +111,9 @@ pub enum Command {
     /// New INVITEs, OPTIONS and REGISTERs get 503 with Retry-After from now on, and our own
     /// registrations are taken back.
     Drain,
+    /// New INVITEs get 503 with Retry-After, 5 to 30 s, or no longer do. Nothing of them is kept;
+    /// what lies in a dialog is served.
+    Overload(bool),
     /// 180 Ringing, without a body.
     Ring {
         /// The call.
@@ -399,6 +402,8 @@ pub enum Counted {
     Response(u16),
     /// A datagram of nobody on the allow-list: dropped.
     Stranger,
+    /// An INVITE was refused because the node has too much to do.
+    Shed,
     /// Not SIP, or against its grammar.
     Malformed,
     /// A repeated request that was absorbed.
@@ -454,6 +459,7 @@ pub struct Endpoint {
     pub(crate) words: Words,
     pub(crate) trunks: AllowList,
     pub(crate) draining: bool,
+    pub(crate) overloaded: bool,
     /// The time of the input that is being dealt with.
     pub(crate) now: Instant,
     pub(crate) outputs: VecDeque<Output>,
@@ -496,6 +502,7 @@ impl Endpoint {
             settings,
             trunks: AllowList::default(),
             draining: false,
+            overloaded: false,
             now: Instant::START,
             outputs: VecDeque::new(),
             timers: Timers::default(),
@@ -583,6 +590,7 @@ impl Endpoint {
                 self.draining = true;
                 self.take_leave(now);
             }
+            Command::Overload(over) => self.overloaded = over,
             Command::Ring { call } => self.ring_back(call, now),
             Command::Refuse { call, status, q850, retry_after_secs } => {
                 let refusal = Refusal { status, q850, retry_after_secs };

@@ -30,7 +30,6 @@ CREATE TABLE screen (
     callers TEXT NOT NULL,
     anonymous_refused BIGINT NOT NULL,
     lines_refused TEXT NOT NULL,
-    says_why BIGINT NOT NULL,
     PRIMARY KEY (kind, subject)
 );
 

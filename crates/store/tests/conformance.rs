@@ -66,7 +66,6 @@ async fn guards_are_kept_and_every_act_leaves_a_line(store: Store) {
         callers: vec![rule("39", true), rule("", false)],
         anonymous_refused: true,
         lines_refused: vec!["payphone".into(), "27".into()],
-        says_why: true,
     };
     let guards = Guards { budgets: vec![budget], screens: vec![screen], suspensions: Vec::new() };
     let change = Provision { guards: guards.clone(), ..Provision::default() };
@@ -470,10 +469,10 @@ async fn a_contradiction_is_refused_whole(store: Store) {
     wrong.push((change, "conference ID"));
     let mut change = good.clone();
     change.users.push(change.users[0].clone());
-    change.users[1].id = model::UserId(9);
+    change.users[1].id = UserId(9);
     wrong.push((change, "ada@acme.example"));
     let mut change = good.clone();
-    let twin = model::record::ServiceNumber { id: model::NumberId(9), ..change.numbers[0].clone() };
+    let twin = model::record::ServiceNumber { id: NumberId(9), ..change.numbers[0].clone() };
     change.numbers.push(twin);
     wrong.push((change, "is there twice"));
     let mut change = good.clone();
@@ -483,7 +482,7 @@ async fn a_contradiction_is_refused_whole(store: Store) {
     change.numbers.iter_mut().for_each(|number| number.is_default = number.bound_to.is_some());
     wrong.push((change, "must be toll, and no organization's alone"));
     let mut change = good.clone();
-    change.meetings[0].organizer = model::UserId(404);
+    change.meetings[0].organizer = UserId(404);
     wrong.push((change, "does not exist"));
     let mut change = good.clone();
     change.tariffs.push(change.tariffs[0].clone());
@@ -519,7 +518,7 @@ fn world_of_acme() -> Provision {
         policy: "DialoutCPCandPSTNDisabled".parse().ok(),
     };
     let user = User {
-        id: model::UserId::from_name("ada@acme.example"),
+        id: UserId::from_name("ada@acme.example"),
         name: "ada@acme.example".to_owned(),
         organization: organization.id,
         licences: vec![Licence::PayPerMinute, Licence::Credits],
@@ -528,7 +527,7 @@ fn world_of_acme() -> Provision {
     };
     let meeting = daily(user.id);
     let number = ServiceNumber {
-        id: model::NumberId::from_name("+390116543210"),
+        id: NumberId::from_name("+390116543210"),
         did: "+390116543210".parse().unwrap(),
         number_type: NumberType::Toll,
         dedicated_to: Some(organization.id),
@@ -538,7 +537,7 @@ fn world_of_acme() -> Provision {
         is_default: false,
     };
     let default = ServiceNumber {
-        id: model::NumberId::from_name("+390116543211"),
+        id: NumberId::from_name("+390116543211"),
         did: "+390116543211".parse().unwrap(),
         dedicated_to: None,
         bound_to: None,
@@ -565,11 +564,11 @@ fn world_of_acme() -> Provision {
         numbers,
         meetings: vec![meeting],
         tariffs: vec![list, out, own],
-        guards: model::Guards::default(),
+        guards: Guards::default(),
     }
 }
 
-fn daily(organizer: model::UserId) -> model::record::Meeting {
+fn daily(organizer: UserId) -> model::record::Meeting {
     model::record::Meeting {
         id: model::MeetingId::from_name("daily"),
         name: "daily".to_owned(),

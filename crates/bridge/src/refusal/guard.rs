@@ -33,19 +33,13 @@ pub enum Guard {
     CallerDenied,
     /// The caller's line is of a class that is refused.
     LineDenied,
-    /// Too many conference IDs were wrong: of the caller, its range, its trunk, or everywhere.
-    WrongIds,
-    /// Nobody else was in the meeting for long, and nobody pressed 1 to stay.
-    LeftAlone,
-    /// Nobody in the meeting spoke for long, and nobody pressed 1 to stay.
-    LeftSilent,
     /// The node has more to do than it can: new calls are refused for the live ones' sake.
     Overloaded,
 }
 
 impl Guard {
     /// Every one of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 14] = [
         Self::BudgetConcurrent,
         Self::BudgetRate,
         Self::BudgetHour,
@@ -59,9 +53,6 @@ impl Guard {
         Self::TrunkSuspended,
         Self::CallerDenied,
         Self::LineDenied,
-        Self::WrongIds,
-        Self::LeftAlone,
-        Self::LeftSilent,
         Self::Overloaded,
     ];
 
@@ -82,9 +73,6 @@ impl Guard {
             Self::TrunkSuspended => Row { label: "trunk_suspended", ..CALL },
             Self::CallerDenied => Row { label: "caller_denied", ..PAYER },
             Self::LineDenied => Row { label: "line_denied", ..PAYER },
-            Self::WrongIds => row("wrong_ids", (480, 41), Prompt::TooManyTries, true),
-            Self::LeftAlone => row("left_alone", (480, 16), Prompt::Goodbye, false),
-            Self::LeftSilent => row("left_silent", (480, 16), Prompt::Goodbye, false),
             Self::Overloaded => {
                 Row { retry_after: true, ..row("overloaded", (503, 42), Prompt::TryLater, true) }
             }
@@ -138,9 +126,6 @@ impl Guard {
             Self::LineDenied => {
                 "lines of this class are refused here: see deny_lines in [[screen]]"
             }
-            Self::WrongIds => "too many conference IDs from there were wrong lately: wait a minute",
-            Self::LeftAlone => "nobody else was there, and nobody pressed 1 to stay",
-            Self::LeftSilent => "nobody spoke, and nobody pressed 1 to stay",
             Self::Overloaded => "the node is overloaded: try again shortly",
         }
     }

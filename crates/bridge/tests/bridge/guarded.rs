@@ -1,18 +1,19 @@
 //! Guards: budgets of calls out, people and numbers out of service, callers that are not wanted. A
 //! second costs a cent.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bridge::outbound::Options;
 use bridge::refusal::Guard;
-use bridge::{Directory, Input, Refusal};
+use bridge::{Directory, Input, Load, Refusal};
 use media::Prompt;
 use model::policy::DestinationRule;
 use model::record::{Provision, Trunk};
 use model::{Allowance, Budget, Guards, Screen, Standing, Subject, Suspension};
 
 use crate::callee::Callee;
-use crate::carrier::Carrier;
+use crate::carrier::{Carrier, field};
 use crate::provision::{self, BOUND};
 use crate::world::{World, money, secs};
 
@@ -130,12 +131,35 @@ fn callers_are_turned_away_by_number_trunk_and_list() {
         callers: vec![rule],
         anonymous_refused: true,
         lines_refused: Vec::new(),
-        says_why: false,
     });
     let mut world = funded(provision);
     Carrier::invite(&mut world, "one", BOUND);
     world.expect("SIP/2.0 403");
     assert_eq!(world.cdr().ending.label, "caller_denied");
+}
+
+#[test]
+fn an_overloaded_node_refuses_new_calls_at_once_and_serves_the_live_ones() {
+    let mut world = funded(provision::standard());
+    let mut live = Carrier::invite(&mut world, "live", BOUND);
+    live.establish(&mut world);
+    let busy = |queued| Input::Load(Load { late_permille: 0, queued });
+    world.input(busy(512));
+    let mut waits = BTreeSet::new();
+    for n in 0..40 {
+        Carrier::invite(&mut world, &format!("new{n}"), BOUND);
+        let refused = world.expect("SIP/2.0 503");
+        let secs: u32 = field(&refused, "Retry-After").parse().unwrap();
+        assert!((5..=30).contains(&secs), "{secs}");
+        waits.insert(secs);
+    }
+    assert!(waits.len() > 5, "they do not all return at once: {waits:?}");
+    world.order(&[NUMBER], plain());
+    assert_eq!(world.refused(), Refusal::Guard(Guard::Overloaded));
+    live.bye(&mut world);
+    world.expect("SIP/2.0 200");
+    world.input(busy(0));
+    Carrier::invite(&mut world, "later", BOUND).establish(&mut world);
 }
 
 fn stand(world: &mut World, subject: Subject, standing: Standing) {

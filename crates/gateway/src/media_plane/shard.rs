@@ -14,6 +14,7 @@ use model::{Instant, limits};
 use net::{Pair, Socket};
 use tokio::sync::mpsc;
 
+use super::punctuality::Punctuality;
 use crate::clock;
 use crate::telemetry::{MediaMeters, Moved};
 
@@ -35,6 +36,7 @@ pub(super) struct Ends {
     pub(super) doors: Vec<SyncSender<Handover>>,
     pub(super) events: mpsc::Sender<media::Event>,
     pub(super) meters: MediaMeters,
+    pub(super) punctuality: Arc<Punctuality>,
 }
 
 /// One thread's share of the media plane.
@@ -77,6 +79,7 @@ impl Shard {
             clock::sleep_until(deadline);
             let now = clock::mono();
             let moved = self.tick(now);
+            self.ends.punctuality.ticked(now.since(deadline));
             self.ends.meters.ticked(now.since(deadline), self.worker.legs(), moved);
             self.tick += 1;
             // Ticks that are due already follow at once, so that no time is lost.

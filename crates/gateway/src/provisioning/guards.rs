@@ -89,7 +89,6 @@ impl Reading<'_> {
             callers: callers.into_iter().collect(),
             anonymous_refused: !shape.anonymous,
             lines_refused: lines_refused.into_iter().collect(),
-            says_why: shape.says_why,
         })
     }
 

@@ -70,8 +70,6 @@ pub(super) struct Screen {
     /// `isup-oli` values and `cpc` words.
     #[serde(default)]
     pub(super) deny_lines: Vec<Text>,
-    #[serde(default)]
-    pub(super) says_why: bool,
 }
 
 /// `[[organization]]`

@@ -168,6 +168,7 @@ impl Climber {
                         Counted::Stranger
                         | Counted::Malformed
                         | Counted::Retransmission
+                        | Counted::Shed
                         | Counted::Resent
                         | Counted::LateAnswer
                         | Counted::ForkedAnswer

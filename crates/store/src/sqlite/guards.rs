@@ -29,12 +29,11 @@ ON CONFLICT (kind, subject) DO UPDATE SET concurrent = excluded.concurrent,
     approved = excluded.approved";
 
 const SCREENS: &str = "
-INSERT INTO screen (kind, subject, callers, anonymous_refused, lines_refused, says_why)
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5
+INSERT INTO screen (kind, subject, callers, anonymous_refused, lines_refused)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4
 FROM json_each($1) WHERE true
 ON CONFLICT (kind, subject) DO UPDATE SET callers = excluded.callers,
-    anonymous_refused = excluded.anonymous_refused, lines_refused = excluded.lines_refused,
-    says_why = excluded.says_why";
+    anonymous_refused = excluded.anonymous_refused, lines_refused = excluded.lines_refused";
 
 const SUSPENSIONS_CLEARED: &str = "
 DELETE FROM suspension
@@ -97,7 +96,7 @@ FROM budget";
     const SUSPENSIONS: &str = "
 SELECT json_array(kind, subject, standing, reason, since) FROM suspension";
     const SCREENS: &str = "
-SELECT json_array(kind, subject, callers, anonymous_refused, lines_refused, says_why) FROM screen";
+SELECT json_array(kind, subject, callers, anonymous_refused, lines_refused) FROM screen";
     let budgets = sqlx::query_scalar(BUDGETS).fetch_all(&mut *connection).await;
     let suspensions = sqlx::query_scalar(SUSPENSIONS).fetch_all(&mut *connection).await;
     let screens = sqlx::query_scalar(SCREENS).fetch_all(&mut *connection).await;
@@ -179,7 +178,6 @@ fn pack_screen(row: &Screen) -> Packed {
         .text(argument(rules))
         .int(row.anonymous_refused)
         .text(row.lines_refused.join(" "))
-        .int(row.says_why)
 }
 
 fn screen(row: &mut Fields) -> Result<Screen, Error> {
@@ -188,7 +186,6 @@ fn screen(row: &mut Fields) -> Result<Screen, Error> {
         callers: row.rows()?.iter_mut().map(rule).collect::<Result<_, _>>()?,
         anonymous_refused: row.flag()?,
         lines_refused: words(&row.text()?)?,
-        says_why: row.flag()?,
     })
 }
 

@@ -135,11 +135,6 @@ fn guarded(label: &str) -> Option<&'static str> {
         "line_denied" => {
             "the caller's line is of a class that the number or its organization refuses"
         }
-        "wrong_ids" => {
-            "too many conference IDs from the caller, its range, its trunk or everywhere were wrong"
-        }
-        "left_alone" => "nobody else was in the meeting for long, and nobody pressed 1 to stay",
-        "left_silent" => "nobody in the meeting spoke for long, and nobody pressed 1 to stay",
         "overloaded" => {
             "the node had more to do than it can: new calls were refused for the live ones' sake"
         }
