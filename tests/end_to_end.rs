@@ -6,6 +6,8 @@ mod harness;
 
 #[path = "end_to_end/calling.rs"]
 mod calling;
+#[path = "end_to_end/carriers.rs"]
+mod carriers;
 #[path = "end_to_end/charging.rs"]
 mod charging;
 #[path = "end_to_end/faults.rs"]
@@ -20,6 +22,8 @@ mod killing;
 mod living;
 #[path = "end_to_end/parting.rs"]
 mod parting;
+#[path = "end_to_end/places.rs"]
+mod places;
 #[path = "end_to_end/privacy.rs"]
 mod privacy;
 #[path = "end_to_end/refusing.rs"]
@@ -28,5 +32,7 @@ mod refusing;
 mod shipping;
 #[path = "end_to_end/signalling.rs"]
 mod signalling;
+#[path = "end_to_end/streamed.rs"]
+mod streamed;
 #[path = "end_to_end/streams.rs"]
 mod streams;

@@ -98,7 +98,7 @@ fn a_call_that_credit_does_not_cover_never_leaves() {
 
 /// A site whose trunk leads to SIPp, which waits there.
 fn awaited(scenario: &'static str) -> (Site, Dialled) {
-    let (first, phone) = row_to_be_called_on();
+    let (first, phone) = row_to_be_called_on("127.0.0.2");
     let mut site = Site::default()
         .with("[trunk.outbound]", "host", "\"127.0.0.2\"")
         .with("[trunk.outbound]", "port", &first.to_string())

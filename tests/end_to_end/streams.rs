@@ -16,7 +16,7 @@ use crate::harness::tls::{self, Peer, TlsRelay};
 use crate::harness::tollgate::Tollgate;
 
 /// The name in our certificate.
-const NAME: &str = "sip.tollgate.example";
+pub(crate) const NAME: &str = "sip.tollgate.example";
 
 #[test]
 fn calls_over_tcp_are_charged_as_over_udp() {
@@ -165,12 +165,12 @@ fn five_thousand_half_open_connections_leave_udp_alone_and_are_reclaimed() {
 }
 
 /// A second listener of that transport beside the one of datagrams.
-fn over(transport: &str) -> Site {
+pub(crate) fn over(transport: &str) -> Site {
     let site = Site::default().with("[media]", "announcements", "false");
     site.with(SECOND, "transport", &quoted(transport))
 }
 
-fn secured(files: &Files) -> Site {
+pub(crate) fn secured(files: &Files) -> Site {
     over("tls").with(SECOND, "certificate", &quoted(&files.certificate.display().to_string())).with(
         SECOND,
         "key",
@@ -178,7 +178,7 @@ fn secured(files: &Files) -> Site {
     )
 }
 
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     format!("\"{text}\"")
 }
 

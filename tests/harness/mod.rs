@@ -4,8 +4,10 @@
 pub(crate) mod baresip;
 pub(crate) mod binary;
 pub(crate) mod book;
+pub(crate) mod carrier;
 pub(crate) mod certificates;
 pub(crate) mod clock;
+pub(crate) mod names;
 pub(crate) mod phone;
 pub(crate) mod ports;
 pub(crate) mod proxy;

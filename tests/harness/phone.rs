@@ -64,6 +64,11 @@ impl Phone {
         phone
     }
 
+    /// Sends to an address before anything came from there.
+    pub(crate) fn speak_to(&self, peer: SocketAddr) {
+        self.order(Order::Intrude(peer));
+    }
+
     /// Speaks a tone.
     pub(crate) fn speak(&self, hertz: f64) {
         self.order(Order::Speak(hertz));

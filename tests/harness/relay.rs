@@ -36,6 +36,21 @@ impl Relay {
     /// Opens a relay to `target`, which sees it as coming from `side`, an address of a trunk.
     pub(crate) fn open(target: SocketAddr, side: &str, weather: Weather, seed: u64) -> Self {
         let front = bound(&Ipv4Addr::LOCALHOST.to_string());
+        Self::between(front, (side, target), weather, seed)
+    }
+
+    /// Opens a relay at a trunk's address, for calls to a target behind it.
+    pub(crate) fn before(target: SocketAddr, weather: Weather, seed: u64) -> Self {
+        let address = target.ip().to_string();
+        Self::between(bound(&address), (&address, target), weather, seed)
+    }
+
+    fn between(
+        front: UdpSocket,
+        (side, target): (&str, SocketAddr),
+        weather: Weather,
+        seed: u64,
+    ) -> Self {
         let back = bound(side);
         let address = front.local_addr().expect("a bound socket has an address");
         let state = Arc::new(State::default());

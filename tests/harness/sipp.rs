@@ -12,9 +12,9 @@ use super::clock::{secs, wait_for};
 use super::phone::Phone;
 use super::{ports, proxy};
 
-/// Returns a row of ports for a call that is awaited, and the socket of its phone.
-pub(crate) fn row_to_be_called_on() -> (u16, UdpSocket) {
-    ports::row_with_socket(PORTS, "127.0.0.2", PHONE)
+/// Returns a row of ports for a call that is awaited at an address, and the socket of its phone.
+pub(crate) fn row_to_be_called_on(address: &str) -> (u16, UdpSocket) {
+    ports::row_with_socket(PORTS, address, PHONE)
 }
 
 /// Where SIPp's own media sockets lie above its SIP port, and the phone's above those.
@@ -34,27 +34,44 @@ pub(crate) struct Call {
     limit: Duration,
     tolerant: bool,
     stream: bool,
+    /// What Contact says in place of SIPp's own address.
+    contact: Option<String>,
+    times: u32,
 }
 
 impl Call {
     /// Plans a call from the trunk's address, or from behind what stands there.
     pub(crate) fn new(scenario: &'static str, number: &'static str, target: SocketAddr) -> Self {
-        let (stay, limit) = (secs(1), secs(60));
         let behind = target.ip().to_string() == proxy::BORDER;
-        let (target, from) = (Some(target), if behind { proxy::BEHIND } else { proxy::BORDER });
-        Self { scenario, target, from, number, stay, limit, tolerant: false, stream: false }
+        let from = if behind { proxy::BEHIND } else { proxy::BORDER };
+        Self { target: Some(target), from, number, ..Self::awaited(scenario) }
     }
 
     /// Plans to be called, at the trunk's address.
     pub(crate) fn awaited(scenario: &'static str) -> Self {
-        let (stay, limit) = (secs(1), secs(60));
-        let (target, from, number) = (None, "127.0.0.2", "");
-        Self { scenario, target, from, number, stay, limit, tolerant: false, stream: false }
+        Self {
+            scenario,
+            target: None,
+            from: "127.0.0.2",
+            number: "",
+            stay: secs(1),
+            limit: secs(60),
+            tolerant: false,
+            stream: false,
+            contact: None,
+            times: 1,
+        }
     }
 
     /// Waits to be called on the first port of a row.
     pub(crate) fn wait_on(self, first: u16, phone: UdpSocket) -> Dialled {
         Dialled { phone: Phone::on(phone), sipp: self.start(first) }
+    }
+
+    /// Plans what `[service]` of the scenario stands for.
+    pub(crate) fn number(mut self, number: &'static str) -> Self {
+        self.number = number;
+        self
     }
 
     /// Plans how long the caller stays.
@@ -87,6 +104,18 @@ impl Call {
         self
     }
 
+    /// Plans to be reached by a relay: what it forwards comes back through it.
+    pub(crate) fn behind(mut self, relay: SocketAddr, transport: &str) -> Self {
+        self.contact = Some(format!("{relay};transport={transport}"));
+        self
+    }
+
+    /// Plans to be called so many times.
+    pub(crate) fn times(mut self, times: u32) -> Self {
+        self.times = times;
+        self
+    }
+
     /// Dials, with a phone on the media port.
     pub(crate) fn dial(self) -> Dialled {
         let (first, socket) = ports::row_with_socket(PORTS, self.from, PHONE);
@@ -105,21 +134,17 @@ impl Call {
         let errors = folder.path().join("errors.log");
         let messages = folder.path().join("messages.log");
         let behaviour = if self.tolerant { "all,-abortunexp" } else { "all" };
-        let mut scenario = scenarios.join(self.scenario);
-        if self.stream {
-            let text = fs::read_to_string(&scenario).expect("the scenario is there");
-            let text = text.replace("SIP/2.0/UDP", "SIP/2.0/TCP");
-            let text = text.replace("[local_port]>\n", "[local_port];transport=tcp>\n");
-            scenario = folder.path().join(self.scenario);
-            fs::write(&scenario, text).expect("the folder is writable");
-        }
+        let text = fs::read_to_string(scenarios.join(self.scenario));
+        let text = self.adapted(text.expect("the scenario is there"));
+        let scenario = folder.path().join(self.scenario);
+        fs::write(&scenario, text).expect("the folder is writable");
         let child = Command::new("sipp")
             .args(self.target.map(|target| target.to_string()))
             .arg("-sf")
             .arg(scenario)
             .args(["-t", if self.stream { "t1" } else { "u1" }])
             .args(["-s", if self.number.is_empty() { "called" } else { self.number }])
-            .args(["-i", self.from, "-m", "1", "-nostdin"])
+            .args(["-i", self.from, "-m", &self.times.to_string(), "-nostdin"])
             .args(["-p", &first.to_string(), "-mp", &(first + MEDIA).to_string()])
             .args(["-cp", &(first + 2).to_string()])
             .args(["-d", &self.stay.as_millis().to_string()])
@@ -140,6 +165,22 @@ impl Call {
             .expect("SIPp is installed (Debian: sip-tester)");
         let call_id = format!("1-{first}@{}", self.from);
         Sipp { child, folder, call_id, scenario: self.scenario, limit: self.limit }
+    }
+
+    /// Rewrites a scenario for the transport, the address family and the place in the network.
+    fn adapted(&self, mut text: String) -> String {
+        if let Some(contact) = &self.contact {
+            let own = "Contact: <sip:[local_ip]:[local_port]>";
+            text = text.replace(own, &format!("Contact: <sip:{contact}>"));
+        }
+        if self.stream {
+            text = text.replace("SIP/2.0/UDP", "SIP/2.0/TCP");
+            text = text.replace("[local_port]>\n", "[local_port];transport=tcp>\n");
+        }
+        if self.from.contains(':') {
+            text = text.replace("IN IP4 [media_ip]", "IN IP6 [media_ip]");
+        }
+        text
     }
 }
 
@@ -174,6 +215,11 @@ impl Sipp {
     pub(crate) fn ended(mut self) -> Option<Trace> {
         let status = self.wait();
         status.success().then(|| Trace::of(&self.read("messages.log")))
+    }
+
+    /// Returns what went over the wire so far.
+    pub(crate) fn so_far(&self) -> Trace {
+        Trace::of(&self.read("messages.log"))
     }
 
     fn wait(&mut self) -> ExitStatus {
@@ -220,6 +266,22 @@ impl Trace {
         let mut received = self.0.iter().filter(|message| !message.sent);
         let found = received.find(|message| message.text.starts_with(start));
         found.unwrap_or_else(|| panic!("{start} never came: {self:#?}"))
+    }
+
+    /// Returns the first message sent that starts so.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub(crate) fn sent(&self, start: &str) -> &Message {
+        let mut sent = self.0.iter().filter(|message| message.sent);
+        let found = sent.find(|message| message.text.starts_with(start));
+        found.unwrap_or_else(|| panic!("{start} was never sent: {self:#?}"))
+    }
+
+    /// Returns the seconds from the first 200 sent to the first BYE, whoever sent it.
+    pub(crate) fn talked(&self) -> f64 {
+        let bye = self.0.iter().find(|message| message.text.starts_with("BYE "));
+        bye.expect("the call ended").at - self.sent("SIP/2.0 200").at
     }
 
     /// Returns how many messages received start so.

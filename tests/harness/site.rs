@@ -4,6 +4,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+/// Ports of one instance: SIP, HTTP, RTP pairs.
+const PORTS: u16 = 100;
+
 /// Section of a listener beside the first one.
 pub(crate) const SECOND: &str = "[[listener]] # second";
 
@@ -121,13 +124,25 @@ subsequent_secs = 1
 #[derive(Debug, Clone)]
 pub(crate) struct Site {
     keys: BTreeMap<(&'static str, &'static str), String>,
+    /// Further sections, as TOML.
+    more: String,
+    /// Whether the second listener is at the IPv6 loopback address.
+    six: bool,
+    /// Ports of an instance: SIP, HTTP, RTP pairs.
+    pub(crate) ports: u16,
     /// TOML in the form of `tollgate apply`.
     pub(crate) provision: String,
 }
 
 impl Default for Site {
     fn default() -> Self {
-        let mut site = Self { keys: BTreeMap::new(), provision: PROVISION.to_owned() };
+        let mut site = Self {
+            keys: BTreeMap::new(),
+            more: String::new(),
+            six: false,
+            ports: PORTS,
+            provision: PROVISION.to_owned(),
+        };
         for (section, key, value) in [
             ("[node]", "name", "\"test\""),
             ("[[trunk]]", "name", "\"carrier\""),
@@ -150,18 +165,34 @@ impl Site {
         self
     }
 
+    /// Puts the second listener at the IPv6 loopback address.
+    pub(crate) fn six(mut self) -> Self {
+        self.six = true;
+        self
+    }
+
+    /// Adds sections of TOML, after all others.
+    pub(crate) fn and(mut self, sections: &str) -> Self {
+        self.more.push_str(sections);
+        self
+    }
+
     /// Returns the configuration file for ports `first` and up, with the database in `folder`.
     pub(crate) fn config(&self, first: u16, folder: &Path) -> String {
         let mut site = self.clone();
         site.set("[store]", "url", &format!("\"sqlite:{}\"", folder.join("book.sqlite").display()));
         site.set("[[listener]]", "bind", &format!("\"127.0.0.1:{first}\""));
         if site.keys.keys().any(|(section, _)| *section == SECOND) {
-            site.set(SECOND, "bind", &format!("\"127.0.0.1:{}\"", first + 2));
+            site.set(
+                SECOND,
+                "bind",
+                &format!("\"{}:{}\"", if self.six { "[::1]" } else { "127.0.0.1" }, first + 2),
+            );
         }
         site.set("[http]", "bind", &format!("\"127.0.0.1:{}\"", first + 1));
         site.set("[http]", "token", &format!("\"{TOKEN}\""));
         site.set("[media]", "port_first", &(first + 4).to_string());
-        site.set("[media]", "port_last", &(first + super::tollgate::PORTS - 1).to_string());
+        site.set("[media]", "port_last", &(first + self.ports - 1).to_string());
         let mut text = String::new();
         let mut last = "";
         for ((section, key), value) in &site.keys {
@@ -171,6 +202,7 @@ impl Site {
             }
             text.push_str(&format!("{key} = {value}\n"));
         }
+        text.push_str(&self.more);
         text
     }
 

@@ -10,7 +10,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
+use tokio_rustls::TlsAcceptor;
 use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::certificates::Files;
 
@@ -63,6 +68,61 @@ impl TlsRelay {
     /// Returns why a connection could not be opened, if one could not.
     pub(crate) fn failure(&self) -> Option<String> {
         self.failure.lock().expect("no thread of the relay panics").clone()
+    }
+}
+
+/// A relay that takes TLS and forwards plain TCP; stops when dropped.
+#[derive(Debug)]
+pub(crate) struct TlsFront {
+    address: SocketAddr,
+    _stop: oneshot::Sender<()>,
+}
+
+impl TlsFront {
+    /// Opens a relay at the target's address that shows a certificate.
+    pub(crate) fn open(target: SocketAddr, own: &Files) -> Self {
+        let chain = CertificateDer::pem_file_iter(&own.certificate).expect("the file is there");
+        let chain: Vec<_> = chain.map(|one| one.expect("the file is sound")).collect();
+        let key = PrivateKeyDer::from_pem_file(&own.key).expect("the file is sound");
+        let provider = Arc::new(ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("these versions are known")
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .expect("key and certificate belong together");
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let (stop, stopped) = oneshot::channel();
+        let runtime = runtime();
+        let listener = runtime.block_on(TcpListener::bind((target.ip(), 0)));
+        let listener = listener.expect("loopback has free ports");
+        let address = listener.local_addr().expect("a bound socket has an address");
+        thread::spawn(move || {
+            runtime.block_on(async move {
+                tokio::select! {
+                    () = forward(listener, acceptor, target) => {}
+                    _ = stopped => {}
+                }
+            });
+        });
+        Self { address, _stop: stop }
+    }
+
+    /// Returns where TLS is spoken.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+async fn forward(listener: TcpListener, acceptor: TlsAcceptor, target: SocketAddr) {
+    while let Ok((stream, _)) = listener.accept().await {
+        let acceptor = acceptor.clone();
+        tokio::spawn(async move {
+            let Ok(mut secure) = acceptor.accept(stream).await else { return };
+            let Ok(mut plain) = TcpStream::connect(target).await else { return };
+            // Either side may end it as it likes.
+            drop(copy_bidirectional(&mut secure, &mut plain).await);
+        });
     }
 }
 

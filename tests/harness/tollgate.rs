@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::thread;
@@ -15,9 +15,6 @@ use super::clock::{now, pause, secs, wait_for};
 use super::proxy::Proxy;
 use super::site::{Site, TOKEN};
 use super::{binary, ports};
-
-/// Ports of one instance: SIP, HTTP, RTP pairs.
-pub(crate) const PORTS: u16 = 100;
 
 /// How long the demo may take; it gives up by itself well before.
 const DEMO: Duration = Duration::from_secs(150);
@@ -52,7 +49,7 @@ impl Tollgate {
     /// Writes the site's files and provisions.
     pub(crate) fn prepare(site: &Site) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let first_port = ports::row(PORTS);
+        let first_port = ports::row(site.ports);
         let own = (Ipv4Addr::LOCALHOST, first_port).into();
         let proxy = Proxy::is_wanted().then(|| Proxy::before(own));
         let tollgate = Self { site: site.clone(), folder, first_port, process: None, proxy };
@@ -91,7 +88,7 @@ impl Tollgate {
     /// Starts another process on the same book, with ports of its own; it belongs to the caller.
     pub(crate) fn spawn_beside(&self) -> Child {
         let config = self.folder.path().join("beside.toml");
-        let text = self.site.config(ports::row(PORTS), self.folder.path());
+        let text = self.site.config(ports::row(self.site.ports), self.folder.path());
         fs::write(&config, text).expect("the folder is writable");
         self.spawn(&config)
     }
@@ -200,6 +197,11 @@ impl Tollgate {
     /// Returns the address of its second SIP listener, if the site has one.
     pub(crate) fn second(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.first_port + 2).into()
+    }
+
+    /// Returns the address of its second SIP listener, if that is at the IPv6 loopback address.
+    pub(crate) fn six(&self) -> SocketAddr {
+        (Ipv6Addr::LOCALHOST, self.first_port + 2).into()
     }
 
     /// Returns the address of its HTTP listener.

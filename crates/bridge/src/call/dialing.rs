@@ -154,8 +154,12 @@ impl Dialing {
     /// This trunk could not: the next one is tried if the failure was the trunk's.
     fn failed(self, failure: &sip::Failure, file: &mut File, turn: &mut Turn<'_>) -> State {
         let named = failure.q850.map_or_else(String::new, |cause| format!(", cause {cause}"));
-        let said = if failure.answered { "answered" } else { "never answered:" };
-        file.because(format!("trunk {} {said} {}{named}", file.trunk.name, failure.status));
+        let said = match (failure.answered, failure.status) {
+            (true, status) => format!("answered {status}{named}"),
+            (false, 408) => "stayed silent".to_owned(),
+            (false, _) => "could not be reached: no address, or no connection".to_owned(),
+        };
+        file.because(format!("trunk {} {said}", file.trunk.name));
         turn.health.failed(file.trunk.id, failure, turn.now.mono);
         if !failure.contacts.is_empty() {
             return self.redirected(failure, file, turn);

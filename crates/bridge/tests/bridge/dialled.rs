@@ -196,7 +196,7 @@ fn a_silent_trunk_is_left_for_the_next_and_its_late_answer_is_ended() {
     world.input(Input::HangUp(call));
     let cdr = world.cdr();
     assert_eq!((cdr.charge, cdr.trunk.as_str()), (money("0.10"), "second"));
-    assert!(cdr.reasons.iter().any(|why| why.contains("trunk first never answered")), "{cdr:?}");
+    assert!(cdr.reasons.iter().any(|why| why.contains("trunk first stayed silent")), "{cdr:?}");
 }
 
 #[test]
