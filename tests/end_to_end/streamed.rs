@@ -91,7 +91,8 @@ fn callers_over_tcp_who_are_silent_or_gone_are_found_out() {
     let dial = |scenario| Call::new(scenario, TOLL_TO_METERED, tollgate.second()).over_tcp();
     let silent = dial("silent-but-alive.xml").dial();
     let gone = dial("bye-lost.xml").stay(secs(4)).dial();
-    let unacknowledged = dial("no-ack.xml").dial_without_phone();
+    // Our 200 is repeated over streams too (RFC 3261 §13.3.1.4); SIPp does not know that.
+    let unacknowledged = dial("no-ack.xml").tolerant().dial_without_phone();
     gone.phone.wait_answered();
     silent.phone.hush();
     pause(secs(4));
@@ -209,7 +210,10 @@ impl Kind {
     /// Makes the call and asserts how it ended and what it cost.
     fn made(&self, tollgate: &Tollgate, target: SocketAddr) {
         let call = Call::new(self.scenario, self.number, target).over_tcp();
-        let call = call.stay(secs(self.stay)).dial();
+        let call = call.stay(secs(self.stay));
+        // Our 200 is repeated over streams too (RFC 3261 §13.3.1.4); SIPp does not know that.
+        let repeated = self.scenario.starts_with("invite-repeated");
+        let call = if repeated { call.tolerant().dial() } else { call.dial() };
         if !self.keys.is_empty() {
             call.phone.wait_answered();
         }
@@ -225,7 +229,8 @@ impl Kind {
         record.assert_ended(capability, label, status);
         if capability == "credits" {
             record.assert_charged(trace.connected());
-        } else if label != "identification_timeout" && label != "unknown_conference_id" {
+        } else if capability == "included" || status != 200 {
+            // Answered time that nobody pays for is valued at list price.
             assert_eq!(record.number("charge"), 0, "{record:?}");
         }
     }

@@ -99,9 +99,23 @@ impl Endpoint {
     /// as that leads to the same host, since peers behind NAT have no other.
     pub(crate) fn onward(&self, trunk: TrunkId, dialog: &Dialog) -> Flow {
         let peer = self.destination(trunk, dialog);
+        if let Some(listener) = self.stream_asked_for(trunk, dialog, peer) {
+            return Flow::to(listener, peer);
+        }
         let same = peer.ip() == dialog.flow.peer.ip();
         let connection = dialog.flow.connection.filter(|_| same);
         Flow { listener: dialog.flow.listener, peer, connection }
+    }
+
+    /// Returns the listener of streams that the next hop's URI asks for in a dialog of datagrams: a
+    /// peer may hear streams alone, like one whose INVITE was too long for a datagram.
+    fn stream_asked_for(&self, trunk: TrunkId, dialog: &Dialog, peer: SocketAddr) -> Option<u8> {
+        if self.is_reliable(dialog.flow.listener) {
+            return None;
+        }
+        let laid = dialog.laid();
+        let asks = laid.wants_tcp() && laid.address(default_port(Transport::Tcp)) == Some(peer);
+        self.listener_for(trunk, Transport::Tcp, peer.ip()).filter(|_| asks)
     }
 
     /// Whether a flow names a stream that is open.

@@ -305,6 +305,32 @@ fn registering() -> Trunk {
     Trunk { registers: Some(registers), outbound: Some(outbound), ..trunk() }
 }
 
+#[test]
+fn a_peer_of_datagrams_whose_contact_asks_for_tcp_gets_our_bye_by_tcp() {
+    for (contact, streamed) in [(";transport=tcp", true), ("", false)] {
+        let mut node = Node::hearing(&[Transport::Udp, Transport::Tcp], None);
+        let say = |node: &mut Node, method: &str, tag: &str| {
+            let text = request(method, "i", 1, tag).replace("SIP/2.0/TCP", "SIP/2.0/UDP");
+            let payload = Bytes::from(text.replace(";transport=tcp", contact));
+            node.feed(Input::Datagram { listener: 0, source: address(CARRIER), payload });
+            node.sent()
+        };
+        say(&mut node, "INVITE", "");
+        let call = node.invited();
+        let sent = node.order(Command::Answer { call, body: Bytes::from_static(b"v=0\r\n") });
+        say(&mut node, "ACK", &tag(&sent[0].text));
+        let bye = node.order(Command::Bye { call, q850: 16 });
+        assert_eq!(bye[0].connection.is_some(), streamed, "{bye:?}");
+        assert_eq!(bye[0].text.contains("SIP/2.0/TCP"), streamed, "{bye:?}");
+        let opened = node.orders();
+        let there = |(_, order): &(ConnectionId, ConnectionOutput)| {
+            matches!(order, ConnectionOutput::Open { destination, .. }
+                if *destination == address("192.0.2.1:5070"))
+        };
+        assert_eq!(opened.iter().any(there), streamed, "{opened:?}");
+    }
+}
+
 /// What left, and by which connection.
 #[derive(Debug)]
 struct Sent {
@@ -327,10 +353,19 @@ impl Node {
     }
 
     fn with(transport: Transport, tls_peer: Option<&str>) -> Self {
+        Self::hearing(&[transport], tls_peer)
+    }
+
+    fn hearing(transports: &[Transport], tls_peer: Option<&str>) -> Self {
         let advertised = address("198.51.100.1:5060");
+        let listener = |transport: &Transport| Listener {
+            advertised,
+            transport: *transport,
+            keep_alive: true,
+        };
         let endpoint = Endpoint::new(Settings {
             seed: [5; 32],
-            listeners: vec![Listener { advertised, transport, keep_alive: true }],
+            listeners: transports.iter().map(listener).collect(),
             session_secs: 0,
             banner: None,
             retry_after_secs: 10,
@@ -353,6 +388,10 @@ impl Node {
     fn call(&mut self, connection: ConnectionId) -> CallId {
         let sent = self.say(connection, &request("INVITE", "i", 1, ""));
         assert!(sent[0].text.starts_with("SIP/2.0 100 "), "{sent:?}");
+        self.invited()
+    }
+
+    fn invited(&self) -> CallId {
         let invited = self.events.iter().rev().find_map(|event| match event {
             Event::Invited(invitation) => Some(invitation.call),
             _ => None,

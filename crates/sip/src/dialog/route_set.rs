@@ -40,6 +40,14 @@ impl Laid<'_> {
     pub(crate) fn address(&self, default_port: u16) -> Option<SocketAddr> {
         Uri::read(self.next_hop)?.address(default_port)
     }
+
+    /// Whether the next hop's URI asks for TCP (RFC 3261 §19.1.1).
+    pub(crate) fn wants_tcp(&self) -> bool {
+        let asks = |(name, value): (&str, &str)| {
+            name.eq_ignore_ascii_case("transport") && value.eq_ignore_ascii_case("tcp")
+        };
+        Uri::read(self.next_hop).is_some_and(|uri| uri.parameters().any(asks))
+    }
 }
 
 #[cfg(test)]
