@@ -32,7 +32,8 @@ fn bent(whole: &[u8], changes: &[Change]) -> Vec<u8> {
 
 #[test]
 fn the_corpora_hold_what_fuzzing_asserts() {
-    let targets: [(&str, fn(&[u8])); 6] = [
+    type Target = fn(&[u8]);
+    let targets: [(&str, Target); 6] = [
         ("sip", fuzz::sip),
         ("sdp", fuzz::sdp),
         ("rtp", fuzz::rtp),

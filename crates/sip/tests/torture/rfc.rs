@@ -79,17 +79,22 @@ fn told(page: &Page) -> String {
 }
 
 fn news(events: &[Event]) -> String {
-    let words: Vec<_> = events
-        .iter()
-        .map(|event| match event {
-            Event::Invited(invitation) => format!("invited {}", invitation.called),
-            Event::Accepted { .. } => "accepted".to_owned(),
-            Event::Progress { .. } => "progress".to_owned(),
-            Event::Failed { failure, .. } => format!("failed {}", failure.status),
-            other => format!("{other:?}"),
-        })
-        .collect();
+    let words: Vec<_> = events.iter().map(word).collect();
     if words.is_empty() { "nothing".to_owned() } else { words.join(" ") }
+}
+
+fn word(event: &Event) -> String {
+    if let Event::Invited(invitation) = event {
+        format!("invited {}", invitation.called)
+    } else if let Event::Failed { failure, .. } = event {
+        format!("failed {}", failure.status)
+    } else if matches!(event, Event::Accepted { .. }) {
+        "accepted".to_owned()
+    } else if matches!(event, Event::Progress { .. }) {
+        "progress".to_owned()
+    } else {
+        format!("{event:?}")
+    }
 }
 
 fn dial() -> Dial {
