@@ -49,6 +49,8 @@ impl Proxy {
         fs::write(&config, text.replace("TARGET", &target.to_string())).expect("it is writable");
         let path = folder.path().to_string_lossy().into_owned();
         let media = [
+            // The machine's own one would have it open ports that all share.
+            "--config-file=none".to_owned(),
             "--table=-1".to_owned(),
             "--foreground".to_owned(),
             "--log-stderr".to_owned(),
