@@ -50,7 +50,8 @@ fn a_silent_trunk_is_left_after_four_seconds_and_its_late_answer_is_ended_unpaid
     tollgate.hang_up(&call);
     let trace = second.sipp.succeed();
     let after = trace.received("INVITE").at - late.received("INVITE").at;
-    assert!((PATIENCE - 0.1..PATIENCE + 0.5).contains(&after), "left after {after} s");
+    // SIPp may have seen the first INVITE only when it was repeated after 0.5 s.
+    assert!((PATIENCE - 0.6..PATIENCE + 0.5).contains(&after), "left after {after} s");
     let ended = late.received("BYE").at - late.sent("SIP/2.0 200").at;
     assert!((0.0..0.5).contains(&ended), "the late answer was ended after {ended} s");
     assert_eq!(trace.count("BYE "), 1);

@@ -48,7 +48,7 @@ fn callers_of_different_media_threads_meet_in_one_conference() {
     let mut tollgate = Tollgate::serve(&site);
     let dial = || Call::new("join.xml", TOLL, tollgate.sip()).stay(secs(16)).dial();
     let legs_of = |shard: &str| tollgate.metric("tollgate_media_legs", &[shard]);
-    let tones = [440.0, 700.0, 1_100.0];
+    let tones = [440.0, 700.0, 1_300.0];
     let legs: Vec<_> = tones
         .iter()
         .map(|_| {
@@ -91,7 +91,7 @@ fn callers_of_different_media_threads_meet_in_one_conference() {
 #[test]
 fn several_legs_hear_everybody_but_themselves() {
     let tollgate = Tollgate::serve(&Site::default().with("[media]", "announcements", "false"));
-    let tones = [440.0, 700.0, 1_100.0];
+    let tones = [440.0, 700.0, 1_300.0];
     let dial = |_| {
         let call = Call::new("several-legs.xml", TOLL_TO_SUBSCRIBED, tollgate.sip());
         call.stay(secs(8)).dial()

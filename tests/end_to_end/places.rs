@@ -176,6 +176,8 @@ fn lossy(lost: u64, good: i64) {
     }
     let mut site = site(&carriers.iter().collect::<Vec<_>>());
     site.ports = 300;
+    site.provision +=
+        "\n[[budget]]\norganization = \"bolt\"\nconcurrent = 200\nper_minute = 1000\n";
     let tollgate = Tollgate::funded(&site, BOLT, "50.00");
     let callees = carriers.into_iter().zip(&relays).map(|(carrier, relay)| {
         let callee = Call::awaited("callee-hangs-up.xml").tolerant().times(CALLS);

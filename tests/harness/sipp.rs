@@ -65,7 +65,11 @@ impl Call {
 
     /// Waits to be called on the first port of a row.
     pub(crate) fn wait_on(self, first: u16, phone: UdpSocket) -> Dialled {
-        Dialled { phone: Phone::on(phone), sipp: self.start(first) }
+        let stream = self.stream;
+        let sipp = self.start(first);
+        // Whoever is called before SIPp listens is refused, or hears the INVITE late.
+        wait_for("SIPp's socket", secs(10), || is_bound(first, stream).then_some(()));
+        Dialled { phone: Phone::on(phone), sipp }
     }
 
     /// Plans what `[service]` of the scenario stands for.
@@ -182,6 +186,21 @@ impl Call {
         }
         text
     }
+}
+
+/// Whether somebody listens on a port.
+fn is_bound(port: u16, stream: bool) -> bool {
+    let tables = if stream { ["tcp", "tcp6"] } else { ["udp", "udp6"] };
+    let place = format!(":{port:04X}");
+    let listens = |line: &str| {
+        let mut columns = line.split_whitespace().skip(1);
+        let local = columns.next().is_some_and(|local| local.ends_with(&place));
+        local && (!stream || columns.nth(1) == Some("0A"))
+    };
+    tables.iter().any(|table| {
+        let text = fs::read_to_string(format!("/proc/net/{table}")).unwrap_or_default();
+        text.lines().any(listens)
+    })
 }
 
 /// A call being made, with the phone that talks and listens in it.
