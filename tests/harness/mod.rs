@@ -12,6 +12,7 @@ pub(crate) mod phone;
 pub(crate) mod ports;
 pub(crate) mod proxy;
 pub(crate) mod relay;
+pub(crate) mod scripted;
 pub(crate) mod sipp;
 pub(crate) mod site;
 pub(crate) mod tls;

@@ -4,7 +4,7 @@
 //! come first, then by the priority of their group, then by what a minute costs us, then by their
 //! weights and chance. Trunks that cannot carry the call now are skipped, each with a reason.
 
-mod format;
+pub mod format;
 mod health;
 mod skip;
 mod statistics;

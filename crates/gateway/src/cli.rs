@@ -82,7 +82,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Policy(args) => wait(policy::run(args, &mut io::stdout())),
         Command::Rates(args) => wait(rates::run(args, &mut io::stdout())),
         Command::Explain(args) => wait(explain::run(args, &mut io::stdout())),
-        Command::Trunk(args) => wait(trunk::run(args, &mut io::stdout())),
+        Command::Trunk(args) => return told(wait(trunk::run(args, &mut io::stdout()))),
         Command::Demo(args) => demo::run(&args),
         Command::Suspend(args) => wait(stand::run(args, Verb::Suspend, &mut io::stdout())),
         Command::Stop(args) => wait(stand::run(args, Verb::Stop, &mut io::stdout())),
@@ -90,8 +90,13 @@ pub(crate) fn run() -> ExitCode {
         Command::Approve(args) => wait(stand::approve(args, &mut io::stdout())),
         Command::Suspended(args) => wait(stand::list(args, &mut io::stdout())),
     };
+    told(done.map(|()| ExitCode::SUCCESS))
+}
+
+/// Says what went wrong, if anything did.
+fn told(done: Result<ExitCode>) -> ExitCode {
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             // Nobody is left to tell if the standard error stream is closed.
             drop(writeln!(io::stderr(), "{error:#}"));
@@ -104,7 +109,7 @@ pub(crate) fn run() -> ExitCode {
 ///
 /// # Errors
 /// The subcommand's own, or if the kernel gives no event queue.
-fn wait(subcommand: impl Future<Output = Result<()>>) -> Result<()> {
+fn wait<T>(subcommand: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(subcommand)
 }
 

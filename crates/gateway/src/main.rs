@@ -6,6 +6,7 @@ mod clock;
 mod config;
 mod connections;
 mod demo;
+mod doctor;
 mod health;
 mod listening;
 mod logs;

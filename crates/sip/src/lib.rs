@@ -28,3 +28,4 @@ pub use endpoint::{
     Command, Counted, Dial, Endpoint, Event, Failure, Input, Invitation, Key, Listener, Loss,
     Output, Settings, Transmit,
 };
+pub use trunk::digest::{Challenged, Unanswerable};

@@ -5,14 +5,16 @@ use model::record::NumberingPlan;
 use model::{Did, E164, NumberStyle};
 
 /// Writes the called number; `None` if the trunk's plan has no way to.
-pub(super) fn called(number: &E164, routing: &Routing, plan: &NumberingPlan) -> Option<String> {
+#[must_use]
+pub fn called(number: &E164, routing: &Routing, plan: &NumberingPlan) -> Option<String> {
     let written = write(number, routing.called_style, plan)?;
     let rest = written.strip_prefix(routing.strip.as_str()).unwrap_or(&written);
     (!rest.is_empty()).then(|| format!("{}{rest}", routing.add))
 }
 
 /// Writes the calling number; a local string stays as it is.
-pub(super) fn caller(number: &Did, routing: &Routing, plan: &NumberingPlan) -> Option<String> {
+#[must_use]
+pub fn caller(number: &Did, routing: &Routing, plan: &NumberingPlan) -> Option<String> {
     match number {
         Did::E164(number) => write(number, routing.caller_style, plan),
         Did::Local(local) => Some(local.text().to_owned()),

@@ -1,6 +1,9 @@
-//! `tollgate trunk`: how the trunks of a running gateway do.
+//! `tollgate trunk`: how the trunks of a running gateway do, and what one does with a test call.
+
+mod doctor;
 
 use std::io::Write;
+use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -9,7 +12,7 @@ use super::gateway::Gateway;
 use super::place::Place;
 use super::table::Table;
 
-/// Shows the trunks of a running gateway
+/// Shows the trunks of a running gateway, and examines one
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -26,18 +29,21 @@ enum Verb {
         #[arg(long)]
         json: bool,
     },
+    Doctor(doctor::Args),
 }
 
 /// Runs the subcommand.
 ///
 /// # Errors
-/// If the gateway does not answer.
-pub(crate) async fn run(args: Args, out: &mut impl Write) -> Result<()> {
+/// If the gateway does not answer, or a trunk cannot be examined from here.
+pub(crate) async fn run(args: Args, out: &mut impl Write) -> Result<ExitCode> {
     match args.verb {
         Verb::List { json } => {
             let trunks = Gateway::of(&args.place)?.ask("GET", "/v1/trunks", None).await?;
-            list(&trunks, json, out)
+            list(&trunks, json, out)?;
+            Ok(ExitCode::SUCCESS)
         }
+        Verb::Doctor(order) => doctor::run(&args.place, &order, out).await,
     }
 }
 

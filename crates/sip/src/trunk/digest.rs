@@ -136,24 +136,11 @@ impl Authentication {
             Side::Proxy => (&mut self.proxy, Name::ProxyAuthenticate),
         };
         let Some(credentials) = credentials else { return Learnt::Foreign };
-        let mut ours = false;
-        let mut best: Option<Challenge> = None;
-        for fields in answer.all(name).flat_map(challenges) {
-            if parameter(&fields, "realm") != Some(&credentials.realm) {
-                continue;
-            }
-            ours = true;
-            let better = |found: &Challenge| {
-                best.as_ref().is_none_or(|best| best.algorithm < found.algorithm)
-            };
-            if let Some(found) = Challenge::read(&fields).filter(better) {
-                best = Some(found);
-            }
-        }
-        if !ours {
-            return Learnt::Foreign;
-        }
-        let Some(best) = best else { return Learnt::Useless };
+        let best = match best(answer.all(name), &credentials.realm) {
+            Ok(best) => best,
+            Err(Unanswerable::Foreign) => return Learnt::Foreign,
+            Err(Unanswerable::Unknown) => return Learnt::Useless,
+        };
         let worth = slot.is_none() || best.stale || proved;
         if !worth || self.answered == ANSWERS {
             return Learnt::Useless;
@@ -181,6 +168,72 @@ impl Authentication {
         }
         lines
     }
+}
+
+/// A challenge, for a client that keeps its own transactions: `tollgate trunk doctor`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Challenged(Challenge);
+
+/// Why a challenge has no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unanswerable {
+    /// No challenge is of the credentials' realm.
+    Foreign,
+    /// Its hash or its protection is not known to us.
+    Unknown,
+}
+
+impl Challenged {
+    /// Reads the values of `WWW-Authenticate` or `Proxy-Authenticate` and chooses the best challenge
+    /// of a realm.
+    ///
+    /// # Errors
+    /// [`Unanswerable`].
+    pub fn read<'a>(
+        values: impl IntoIterator<Item = &'a str>,
+        realm: &str,
+    ) -> Result<Self, Unanswerable> {
+        best(values, realm).map(Self)
+    }
+
+    /// Returns the name of its hash: `MD5`, `SHA-256`.
+    #[must_use]
+    pub const fn algorithm(&self) -> &'static str {
+        self.0.algorithm.name()
+    }
+
+    /// Whether only the nonce of an earlier answer was too old.
+    #[must_use]
+    pub const fn is_stale(&self) -> bool {
+        self.0.stale
+    }
+
+    /// Writes the value of `Authorization` or `Proxy-Authorization` for a method and a Request-URI;
+    /// `own` is a client nonce.
+    pub fn answer(&mut self, credentials: &Credentials, about: (&str, &str), own: &str) -> String {
+        self.0.answer(credentials, about, own)
+    }
+}
+
+/// Chooses the challenge of a realm with the best hash that we know.
+fn best<'a>(
+    values: impl IntoIterator<Item = &'a str>,
+    realm: &str,
+) -> Result<Challenge, Unanswerable> {
+    let mut ours = false;
+    let mut best: Option<Challenge> = None;
+    for fields in values.into_iter().flat_map(challenges) {
+        if parameter(&fields, "realm") != Some(realm) {
+            continue;
+        }
+        ours = true;
+        let better =
+            |found: &Challenge| best.as_ref().is_none_or(|best| best.algorithm < found.algorithm);
+        if let Some(found) = Challenge::read(&fields).filter(better) {
+            best = Some(found);
+        }
+    }
+    best.ok_or(if ours { Unanswerable::Unknown } else { Unanswerable::Foreign })
 }
 
 const fn side(status: u16) -> Side {
@@ -298,6 +351,19 @@ mod tests {
         assert_eq!(proof(Algorithm::Md5), "8ca523f5e9506fed4657c9700eebdbec");
         let sha = "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1";
         assert_eq!(proof(Algorithm::Sha256), sha);
+    }
+
+    #[test]
+    fn a_client_of_its_own_answers_its_realm_alone() {
+        let own = credentials("r", "u", "p");
+        let values = ["Digest realm=\"r\", nonce=\"n\", algorithm=SHA-256, qop=\"auth\""];
+        let mut challenged = Challenged::read(values, &own.realm).unwrap();
+        assert_eq!((challenged.algorithm(), challenged.is_stale()), ("SHA-256", false));
+        let answer = challenged.answer(&own, ("INVITE", "sip:1@h"), "c");
+        assert!(answer.contains("nc=00000001") && answer.contains("uri=\"sip:1@h\""), "{answer}");
+        assert_eq!(Challenged::read(values, "other"), Err(Unanswerable::Foreign));
+        let odd = ["Digest realm=\"r\", nonce=\"n\", algorithm=SHA-512-256"];
+        assert_eq!(Challenged::read(odd, &own.realm), Err(Unanswerable::Unknown));
     }
 
     #[test]
