@@ -69,7 +69,7 @@ impl Carrier {
 
     /// Ends it, and returns the first lines of what it was asked, each with its body's direction.
     pub(crate) fn asked(mut self) -> Vec<String> {
-        drop(self.end.send(()));
+        self.end.send(()).unwrap_or_default();
         let thread = self.thread.take().expect("it is taken here alone");
         thread.join().expect("the carrier does not panic")
     }
@@ -77,7 +77,7 @@ impl Carrier {
 
 impl Drop for Carrier {
     fn drop(&mut self) {
-        drop(self.end.send(()));
+        self.end.send(()).unwrap_or_default();
     }
 }
 
