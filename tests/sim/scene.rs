@@ -9,12 +9,12 @@ use credits::Epoch;
 use media::{Library, LibraryBuilder, Prompt};
 use model::outbound::{CallerRange, Outbound, Reliability, Routing};
 use model::record::{
-    DtmfMode, Licence, Meeting, NumberType, Organization, Provision, ServiceNumber, TariffKind,
-    TariffRow, Trunk, User,
+    Licence, Meeting, NumberType, Organization, Provision, ServiceNumber, TariffKind, TariffRow,
+    Trunk, User,
 };
 use model::{
     Currency, IpPrefix, ListedCall, MeetingId, Money, NumberId, OrganizationId, Pin, Rate,
-    RateVersion, SecondsRule, TrunkId, UserId,
+    RateVersion, SecondsRule, UserId,
 };
 
 use crate::callee;
@@ -180,41 +180,15 @@ pub fn directory(plan: &Plan) -> Arc<Directory> {
 fn outbound(host: String, priority: u16) -> Outbound {
     let callers = vec![CallerRange { text: "+".into(), open: true }];
     Outbound {
-        host,
         port: Some(5060),
-        transport: None,
-        domain: String::new(),
-        credentials: None,
-        register_secs: None,
-        options_secs: None,
         reliability: Reliability::Supported,
-        redirect_hosts: Vec::new(),
         routing: Routing { priority, callers, ..Routing::default() },
+        ..Outbound::to(host)
     }
 }
 
 fn trunk(name: &str, range: IpPrefix, outbound: Option<Outbound>) -> Trunk {
-    Trunk {
-        id: TrunkId::from_name(name),
-        name: name.into(),
-        signalling: vec![range],
-        media: vec![range],
-        listener: None,
-        tls_peer: None,
-        called_from: model::record::CalledFrom::RequestUri,
-        trusted: true,
-        caller_rules: Default::default(),
-        strip_prefix: String::new(),
-        plan: model::record::NumberingPlan::default(),
-        calls_per_second: None,
-        calls_max: None,
-        loopback_media: true,
-        refusal_codes: Vec::new(),
-        dtmf: DtmfMode::Auto,
-        srtp: model::Protection::Off,
-        registers: None,
-        outbound,
-    }
+    Trunk { trusted: true, loopback_media: true, outbound, ..Trunk::new(name, &[range]) }
 }
 
 /// Makes recordings: short noises, as WAV files.

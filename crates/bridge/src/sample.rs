@@ -8,8 +8,7 @@ use credits::Epoch;
 use media::LibraryBuilder;
 
 use model::record::{
-    CalledFrom, DtmfMode, Licence, Meeting, NumberType, NumberingPlan, Organization, Provision,
-    ServiceNumber, TariffRow, Trunk, User,
+    Licence, Meeting, NumberType, Organization, Provision, ServiceNumber, TariffRow, Trunk, User,
 };
 use model::{
     CallerRange, Currency, MeetingId, Money, NumberId, OrganizationId, Outbound, Pin, Rate,
@@ -20,43 +19,16 @@ use crate::directory::Directory;
 use crate::settings::Settings;
 
 pub(crate) fn trunk() -> Trunk {
-    Trunk {
-        id: TrunkId::from_name("carrier"),
-        name: "carrier".into(),
-        signalling: vec!["192.0.2.0/24".parse().unwrap()],
-        media: vec!["192.0.2.0/24".parse().unwrap()],
-        listener: None,
-        tls_peer: None,
-        called_from: CalledFrom::RequestUri,
-        trusted: false,
-        caller_rules: Default::default(),
-        strip_prefix: String::new(),
-        plan: NumberingPlan::default(),
-        calls_per_second: None,
-        calls_max: None,
-        loopback_media: false,
-        refusal_codes: Vec::new(),
-        dtmf: DtmfMode::Auto,
-        srtp: model::Protection::Off,
-        registers: None,
-        outbound: None,
-    }
+    Trunk::new("carrier", &["192.0.2.0/24".parse().unwrap()])
 }
 
 /// A trunk that calls may leave by, to anywhere and as anybody.
 pub(crate) fn way_out(name: &str) -> Trunk {
     let any = CallerRange { text: String::new(), open: true };
     let outbound = Outbound {
-        host: "192.0.2.1".into(),
-        port: None,
-        transport: None,
-        domain: String::new(),
-        credentials: None,
-        register_secs: None,
-        options_secs: None,
         reliability: Reliability::Supported,
-        redirect_hosts: Vec::new(),
         routing: Routing { callers: vec![any], ..Routing::default() },
+        ..Outbound::to("192.0.2.1")
     };
     Trunk { id: TrunkId::from_name(name), name: name.into(), outbound: Some(outbound), ..trunk() }
 }

@@ -113,6 +113,25 @@ pub struct Outbound {
     pub routing: Routing,
 }
 
+impl Outbound {
+    /// Returns a way out to a host that is not asked whether it lives, with nothing else said.
+    #[must_use]
+    pub fn to(host: impl Into<String>) -> Self {
+        Self {
+            host: host.into(),
+            port: None,
+            transport: None,
+            domain: String::new(),
+            credentials: None,
+            register_secs: None,
+            options_secs: None,
+            reliability: Reliability::Off,
+            redirect_hosts: Vec::new(),
+            routing: Routing::default(),
+        }
+    }
+}
+
 /// Which calls of ours a trunk gets before or after others, and how numbers are written to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Routing {

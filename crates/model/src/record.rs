@@ -229,6 +229,35 @@ pub struct Trunk {
     pub outbound: Option<Outbound>,
 }
 
+impl Trunk {
+    /// Returns a trunk that calls come from, and none leave by, with nothing of its own said: whose
+    /// signalling and media come from these addresses.
+    #[must_use]
+    pub fn new(name: &str, addresses: &[IpPrefix]) -> Self {
+        Self {
+            id: TrunkId::from_name(name),
+            name: name.to_owned(),
+            signalling: addresses.to_vec(),
+            media: addresses.to_vec(),
+            listener: None,
+            tls_peer: None,
+            called_from: CalledFrom::RequestUri,
+            trusted: false,
+            caller_rules: CallerRules::default(),
+            strip_prefix: String::new(),
+            plan: NumberingPlan::default(),
+            calls_per_second: None,
+            calls_max: None,
+            loopback_media: false,
+            refusal_codes: Vec::new(),
+            dtmf: DtmfMode::Auto,
+            srtp: Protection::Off,
+            registers: None,
+            outbound: None,
+        }
+    }
+}
+
 /// By which way the keys that are pressed on a trunk's calls come. One way is for carriers whose other
 /// ways are broken; what comes by another way is then nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

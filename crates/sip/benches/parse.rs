@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
-use model::record::{CalledFrom, DtmfMode, NumberingPlan, Trunk};
+use model::record::Trunk;
 use model::{CallId, Instant, Now, Outbound, Reliability, TrunkId, UnixTime};
 use sip::{Command, Dial, Endpoint, Event, Input, Listener, Output, Settings};
 
@@ -194,36 +194,12 @@ fn request(method: &str, number: u64, cseq: u32, tag: &str, fields: &str, body: 
 
 fn trunk() -> Trunk {
     Trunk {
-        id: TrunkId::from_name("carrier"),
-        name: "carrier".to_owned(),
-        signalling: "192.0.2.0/24".parse().into_iter().collect(),
-        media: vec![],
-        listener: None,
-        tls_peer: None,
-        called_from: CalledFrom::RequestUri,
         trusted: true,
-        caller_rules: Default::default(),
-        strip_prefix: String::new(),
-        plan: NumberingPlan::default(),
-        calls_per_second: None,
-        calls_max: None,
-        loopback_media: false,
-        refusal_codes: vec![],
-        dtmf: DtmfMode::Auto,
         outbound: Some(Outbound {
-            host: "192.0.2.1".to_owned(),
-            port: None,
-            transport: None,
-            domain: String::new(),
-            credentials: None,
-            register_secs: None,
-            options_secs: None,
             reliability: Reliability::Supported,
-            redirect_hosts: vec![],
-            routing: model::Routing::default(),
+            ..Outbound::to("192.0.2.1")
         }),
-        srtp: model::Protection::Off,
-        registers: None,
+        ..Trunk::new("carrier", &["192.0.2.0/24".parse().expect("it is a prefix")])
     }
 }
 

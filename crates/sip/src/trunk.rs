@@ -134,32 +134,11 @@ fn may_send(trunk: &Trunk, address: IpAddr, listener: u8) -> bool {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use model::record::{CalledFrom, DtmfMode, NumberingPlan};
 
     use super::*;
 
     pub(crate) fn trunk(name: &str, prefix: &str) -> Trunk {
-        Trunk {
-            id: TrunkId::from_name(name),
-            name: name.to_owned(),
-            signalling: vec![prefix.parse().unwrap()],
-            media: vec![],
-            listener: None,
-            tls_peer: None,
-            called_from: CalledFrom::RequestUri,
-            trusted: false,
-            caller_rules: Default::default(),
-            strip_prefix: String::new(),
-            plan: NumberingPlan::default(),
-            calls_per_second: None,
-            calls_max: None,
-            loopback_media: false,
-            refusal_codes: vec![],
-            dtmf: DtmfMode::Auto,
-            srtp: model::Protection::Off,
-            registers: None,
-            outbound: None,
-        }
+        Trunk::new(name, &[prefix.parse().unwrap()])
     }
 
     #[test]

@@ -11,8 +11,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use model::record::{CalledFrom, NumberingPlan, Trunk};
-use model::{CallId, Instant, Now, Outbound, Reliability, Transport, TrunkId, UnixTime};
+use model::record::Trunk;
+use model::{CallId, Instant, Now, Outbound, Transport, TrunkId, UnixTime};
 use sip::{
     Command, Dial, Endpoint, Event, Input, Listener, Output, Record, RecordData, RecordKind,
     Settings, Unfound,
@@ -257,35 +257,7 @@ fn naptr(order: u16, services: &str, replacement: &str) -> Record {
 
 fn trunk(port: Option<u16>, transport: Option<Transport>) -> Trunk {
     Trunk {
-        id: TrunkId::from_name("carrier"),
-        name: "carrier".to_owned(),
-        signalling: vec!["192.0.2.0/24".parse().unwrap()],
-        media: vec![],
-        listener: None,
-        tls_peer: None,
-        called_from: CalledFrom::RequestUri,
-        trusted: false,
-        caller_rules: Default::default(),
-        strip_prefix: String::new(),
-        plan: NumberingPlan::default(),
-        calls_per_second: None,
-        calls_max: None,
-        loopback_media: false,
-        refusal_codes: vec![],
-        dtmf: model::record::DtmfMode::Auto,
-        srtp: model::Protection::Off,
-        registers: None,
-        outbound: Some(Outbound {
-            host: "carrier.example".to_owned(),
-            port,
-            transport,
-            domain: String::new(),
-            credentials: None,
-            register_secs: None,
-            options_secs: None,
-            reliability: Reliability::Off,
-            redirect_hosts: vec![],
-            routing: model::Routing::default(),
-        }),
+        outbound: Some(Outbound { port, transport, ..Outbound::to("carrier.example") }),
+        ..Trunk::new("carrier", &["192.0.2.0/24".parse().unwrap()])
     }
 }

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use model::record::{CalledFrom, DtmfMode, NumberingPlan, Trunk};
-use model::{CallId, Instant, Now, TrunkId, UnixTime};
+use model::record::Trunk;
+use model::{CallId, Instant, Now, UnixTime};
 use sip::{Command, Endpoint, Event, Input, Listener, Output, Settings};
 
 const CALLS: usize = 20;
@@ -279,25 +279,5 @@ fn now(mono: Instant) -> Now {
 }
 
 fn trunk() -> Trunk {
-    Trunk {
-        id: TrunkId::from_name("carrier"),
-        name: "carrier".to_owned(),
-        signalling: vec!["192.0.2.0/24".parse().unwrap()],
-        media: vec![],
-        listener: None,
-        tls_peer: None,
-        called_from: CalledFrom::RequestUri,
-        trusted: false,
-        caller_rules: Default::default(),
-        strip_prefix: String::new(),
-        plan: NumberingPlan::default(),
-        calls_per_second: None,
-        calls_max: None,
-        loopback_media: false,
-        refusal_codes: vec![],
-        dtmf: DtmfMode::Auto,
-        srtp: model::Protection::Off,
-        registers: None,
-        outbound: None,
-    }
+    Trunk::new("carrier", &["192.0.2.0/24".parse().unwrap()])
 }

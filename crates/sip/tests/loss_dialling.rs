@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use model::record::{CalledFrom, DtmfMode, NumberingPlan, Trunk};
-use model::{CallId, Instant, Now, Outbound, Reliability, TrunkId, UnixTime};
+use model::record::Trunk;
+use model::{CallId, Instant, Now, Outbound, TrunkId, UnixTime};
 use sip::{Command, Dial, Endpoint, Event, Input, Listener, Output, Settings};
 
 const CALLS: u64 = 20;
@@ -258,35 +258,7 @@ fn now(mono: Instant) -> Now {
 
 fn trunk() -> Trunk {
     Trunk {
-        id: TrunkId::from_name("carrier"),
-        name: "carrier".to_owned(),
-        signalling: vec!["192.0.2.0/24".parse().unwrap()],
-        media: vec![],
-        listener: None,
-        tls_peer: None,
-        called_from: CalledFrom::RequestUri,
-        trusted: false,
-        caller_rules: Default::default(),
-        strip_prefix: String::new(),
-        plan: NumberingPlan::default(),
-        calls_per_second: None,
-        calls_max: None,
-        loopback_media: false,
-        refusal_codes: vec![],
-        dtmf: DtmfMode::Auto,
-        srtp: model::Protection::Off,
-        registers: None,
-        outbound: Some(Outbound {
-            host: "192.0.2.1".to_owned(),
-            port: None,
-            transport: None,
-            domain: String::new(),
-            credentials: None,
-            register_secs: None,
-            options_secs: None,
-            reliability: Reliability::Off,
-            redirect_hosts: Vec::new(),
-            routing: model::Routing::default(),
-        }),
+        outbound: Some(Outbound::to("192.0.2.1")),
+        ..Trunk::new("carrier", &["192.0.2.0/24".parse().unwrap()])
     }
 }

@@ -14,10 +14,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use model::record::{CalledFrom, DtmfMode, NumberingPlan, Trunk};
+use model::record::Trunk;
 use model::{
-    CallId, Credentials, Instant, Now, Outbound, Registrar, Reliability, Routing, Secret,
-    Transport, TrunkId, UnixTime, limits,
+    CallId, Credentials, Instant, Now, Outbound, Registrar, Secret, Transport, TrunkId, UnixTime,
+    limits,
 };
 use sip::{
     Closure, Command, ConnectionId, ConnectionInput, ConnectionOutput, Counted, Dial, Endpoint,
@@ -289,18 +289,7 @@ fn dial(call: u128) -> Command {
 fn registering() -> Trunk {
     let (realm, user) = ("ours.example".to_owned(), "alice".to_owned());
     let credentials = Credentials { realm, user, password: Secret::new("secret".to_owned()) };
-    let outbound = Outbound {
-        host: "pbx.example".to_owned(),
-        port: None,
-        transport: None,
-        domain: String::new(),
-        credentials: None,
-        register_secs: None,
-        options_secs: None,
-        reliability: Reliability::Off,
-        redirect_hosts: Vec::new(),
-        routing: Routing::default(),
-    };
+    let outbound = Outbound::to("pbx.example");
     let registers = Registrar { credentials, expiry_min_secs: 60, expiry_max_secs: 3_600 };
     Trunk { registers: Some(registers), outbound: Some(outbound), ..trunk() }
 }
@@ -507,25 +496,5 @@ fn address(text: &str) -> SocketAddr {
 }
 
 fn trunk() -> Trunk {
-    Trunk {
-        id: TrunkId::from_name("carrier"),
-        name: "carrier".to_owned(),
-        signalling: vec!["192.0.2.0/24".parse().unwrap()],
-        media: vec![],
-        listener: None,
-        tls_peer: None,
-        called_from: CalledFrom::RequestUri,
-        trusted: false,
-        caller_rules: Default::default(),
-        strip_prefix: String::new(),
-        plan: NumberingPlan::default(),
-        calls_per_second: None,
-        calls_max: None,
-        loopback_media: false,
-        refusal_codes: vec![],
-        dtmf: DtmfMode::Auto,
-        srtp: model::Protection::Off,
-        registers: None,
-        outbound: None,
-    }
+    Trunk::new("carrier", &["192.0.2.0/24".parse().unwrap()])
 }

@@ -2,12 +2,12 @@
 //! shared toll-free number, a bound one of each, and a toll-free one of the organization's own.
 
 use model::record::{
-    CalledFrom, DtmfMode, Licence, Meeting, NumberType, NumberingPlan, Organization, Provision,
-    ServiceNumber, TariffKind, TariffRow, Trunk, User,
+    Licence, Meeting, NumberType, Organization, Provision, ServiceNumber, TariffKind, TariffRow,
+    Trunk, User,
 };
 use model::{
     CallerRange, Currency, MeetingId, Money, NumberId, OrganizationId, Outbound, Pin, Rate,
-    RateVersion, Reliability, Routing, SecondsRule, TrunkId, UserId,
+    RateVersion, Routing, SecondsRule, TrunkId, UserId,
 };
 
 /// The shared toll number.
@@ -22,27 +22,7 @@ pub(crate) const OWN_FREE: &str = "+398000004";
 pub(crate) const ID: &str = "123456789";
 
 pub(crate) fn trunk() -> Trunk {
-    Trunk {
-        id: TrunkId::from_name("carrier"),
-        name: "carrier".into(),
-        signalling: vec!["192.0.2.0/24".parse().unwrap()],
-        media: vec!["192.0.2.0/24".parse().unwrap()],
-        listener: None,
-        tls_peer: None,
-        called_from: CalledFrom::RequestUri,
-        trusted: false,
-        caller_rules: Default::default(),
-        strip_prefix: String::new(),
-        plan: NumberingPlan::default(),
-        calls_per_second: None,
-        calls_max: None,
-        loopback_media: false,
-        refusal_codes: Vec::new(),
-        dtmf: DtmfMode::Auto,
-        srtp: model::Protection::Off,
-        registers: None,
-        outbound: None,
-    }
+    Trunk::new("carrier", &["192.0.2.0/24".parse().unwrap()])
 }
 
 /// The carrier that calls come from, at 192.0.2.9 alone.
@@ -58,16 +38,9 @@ pub(crate) fn way_out(name: &str, host: u8, priority: u16) -> Trunk {
         name: name.into(),
         signalling: vec![format!("192.0.2.{host}/32").parse().unwrap()],
         outbound: Some(Outbound {
-            host: format!("192.0.2.{host}"),
             port: Some(5060),
-            transport: None,
-            domain: String::new(),
-            credentials: None,
-            register_secs: None,
-            options_secs: None,
-            reliability: Reliability::Off,
-            redirect_hosts: Vec::new(),
             routing: Routing { priority, callers: vec![range], ..Routing::default() },
+            ..Outbound::to(format!("192.0.2.{host}"))
         }),
         ..trunk()
     }

@@ -139,18 +139,8 @@ mod tests {
     #[tokio::test]
     async fn an_address_needs_no_name_server() {
         let routing = model::Routing::default();
-        let mut outbound = Outbound {
-            host: "[2001:db8::1]".to_owned(),
-            port: None,
-            transport: Some(Transport::Tls),
-            domain: String::new(),
-            credentials: None,
-            register_secs: None,
-            options_secs: None,
-            reliability: model::Reliability::Off,
-            redirect_hosts: Vec::new(),
-            routing,
-        };
+        let mut outbound =
+            Outbound { transport: Some(Transport::Tls), routing, ..Outbound::to("[2001:db8::1]") };
         let found = find(&outbound, &[]).await.unwrap();
         assert_eq!(found.addresses, ["[2001:db8::1]:5061".parse().unwrap()]);
         outbound.port = Some(5_099);

@@ -124,18 +124,7 @@ pub(crate) mod tests {
     use super::*;
 
     pub(crate) fn outbound(host: &str) -> Outbound {
-        Outbound {
-            host: host.to_owned(),
-            port: None,
-            transport: None,
-            domain: String::new(),
-            credentials: None,
-            register_secs: None,
-            options_secs: None,
-            reliability: Reliability::Supported,
-            redirect_hosts: Vec::new(),
-            routing: model::Routing::default(),
-        }
+        Outbound { reliability: Reliability::Supported, ..Outbound::to(host) }
     }
 
     pub(crate) fn dial() -> Dial {

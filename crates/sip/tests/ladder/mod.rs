@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
-use model::record::{CalledFrom, DtmfMode, NumberingPlan, Trunk};
-use model::{CallId, Instant, Now, TrunkId, UnixTime};
+use model::record::{CalledFrom, Trunk};
+use model::{CallId, Instant, Now, UnixTime};
 use peer::Peer;
 use sip::{Command, Counted, Endpoint, Event, Input, Listener, Output, Settings};
 
@@ -381,27 +381,7 @@ fn now(mono: Instant) -> Now {
 }
 
 fn trunk(name: &str, prefix: &str) -> Trunk {
-    Trunk {
-        id: TrunkId::from_name(name),
-        name: name.to_owned(),
-        signalling: vec![prefix.parse().unwrap()],
-        media: vec![],
-        listener: None,
-        tls_peer: None,
-        called_from: CalledFrom::RequestUri,
-        trusted: false,
-        caller_rules: Default::default(),
-        strip_prefix: String::new(),
-        plan: NumberingPlan::default(),
-        calls_per_second: None,
-        calls_max: None,
-        loopback_media: false,
-        refusal_codes: vec![],
-        dtmf: DtmfMode::Auto,
-        srtp: model::Protection::Off,
-        registers: None,
-        outbound: None,
-    }
+    Trunk::new(name, &[prefix.parse().unwrap()])
 }
 
 fn trunk_of_another_carrier() -> Trunk {

@@ -9,9 +9,6 @@ use sip::{Dial, Failure};
 /// Reads a trunk's settings from a ladder's options.
 pub(super) fn read(option: impl Fn(&str) -> Option<String>) -> Outbound {
     Outbound {
-        host: option("host").unwrap_or_else(|| "192.0.2.1".to_owned()),
-        port: None,
-        transport: None,
         domain: option("domain").unwrap_or_default(),
         credentials: option("realm").map(|realm| Credentials {
             realm,
@@ -26,7 +23,7 @@ pub(super) fn read(option: impl Fn(&str) -> Option<String>) -> Outbound {
             Some(_) => Reliability::Supported,
         },
         redirect_hosts: option("redirect").into_iter().collect(),
-        routing: model::Routing::default(),
+        ..Outbound::to(option("host").unwrap_or_else(|| "192.0.2.1".to_owned()))
     }
 }
 

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use model::record::{CalledFrom, DtmfMode, NumberingPlan, Trunk};
-use model::{CallId, Credentials, Instant, Now, Outbound, Reliability, Secret, TrunkId, UnixTime};
+use model::record::{CalledFrom, Trunk};
+use model::{CallId, Credentials, Instant, Now, Outbound, Reliability, Secret, UnixTime};
 use sip::{Command, Endpoint, Event, Input, Listener, Output, Settings};
 
 /// Where the trunk sends from.
@@ -68,16 +68,10 @@ impl Node {
             password: Secret::new("p".to_owned()),
         };
         let outbound = Outbound {
-            host: "192.0.2.1".to_owned(),
-            port: None,
-            transport: None,
-            domain: String::new(),
             credentials: Some(credentials),
-            register_secs: None,
-            options_secs: None,
             reliability: Reliability::Supported,
             redirect_hosts: vec!["ok".to_owned()],
-            routing: model::Routing::default(),
+            ..Outbound::to("192.0.2.1")
         };
         let trunk = Trunk { outbound: Some(outbound), ..trunk() };
         node.order(Command::Trunks(vec![trunk]));
@@ -192,24 +186,8 @@ fn assert_well_formed(text: &str) {
 
 fn trunk() -> Trunk {
     Trunk {
-        id: TrunkId::from_name("carrier"),
-        name: "carrier".to_owned(),
-        signalling: vec!["192.0.2.0/24".parse().unwrap()],
-        media: vec![],
-        listener: None,
-        tls_peer: None,
         called_from: CalledFrom::HistoryInfo,
         trusted: true,
-        caller_rules: Default::default(),
-        strip_prefix: String::new(),
-        plan: NumberingPlan::default(),
-        calls_per_second: None,
-        calls_max: None,
-        loopback_media: false,
-        refusal_codes: vec![],
-        dtmf: DtmfMode::Auto,
-        srtp: model::Protection::Off,
-        registers: None,
-        outbound: None,
+        ..Trunk::new("carrier", &["192.0.2.0/24".parse().unwrap()])
     }
 }

@@ -1,34 +1,11 @@
 //! Facts to words.
 
-use model::record::{CalledFrom, NumberingPlan};
-use model::{CallerRules, Protection, TrunkId};
-
 use super::*;
 use crate::doctor::facts::{Accepted, Asked, Changed, Described, Heard, Opened, Session};
 
 fn trunk(dtmf: DtmfMode) -> Trunk {
     let prefixes = vec!["192.0.2.0/24".parse().unwrap()];
-    Trunk {
-        id: TrunkId(1),
-        name: "carrier".to_owned(),
-        signalling: prefixes.clone(),
-        media: prefixes,
-        listener: None,
-        tls_peer: None,
-        called_from: CalledFrom::RequestUri,
-        trusted: false,
-        caller_rules: CallerRules::default(),
-        strip_prefix: String::new(),
-        plan: NumberingPlan::default(),
-        calls_per_second: None,
-        calls_max: None,
-        loopback_media: false,
-        refusal_codes: Vec::new(),
-        dtmf,
-        srtp: Protection::Off,
-        outbound: None,
-        registers: None,
-    }
+    Trunk { dtmf, ..Trunk::new("carrier", &prefixes) }
 }
 
 fn judged(facts: &Facts, trunk: &Trunk) -> Vec<Finding> {
