@@ -62,6 +62,7 @@ pub fn settings(plan: &Plan, epoch: Epoch, prompts: Arc<Library>) -> Settings {
             session_secs: 0,
             banner: None,
             retry_after_secs: 10,
+            patience: sip::Patience::default(),
         },
         prompts,
         calls_max: 50,

@@ -6,6 +6,7 @@
 //! `{"error": …, "hint": …}`.
 
 mod auth;
+mod bans;
 mod calls;
 mod dial_outs;
 mod failure;
@@ -23,7 +24,7 @@ use axum::http::{StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use bridge::{DialOut, Input, LiveCall, Placed, TrunkView};
+use bridge::{Ban, DialOut, Input, LiveCall, Placed, TrunkView};
 use store::Store;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
@@ -52,6 +53,8 @@ pub enum LiveQuery {
     Calls(oneshot::Sender<Vec<LiveCall>>),
     /// Every trunk.
     Trunks(oneshot::Sender<Vec<TrunkView>>),
+    /// Every source that is banned.
+    Bans(oneshot::Sender<Vec<Ban>>),
 }
 
 /// An order to the loop that owns the bridge; its number is the loop's to give. An answer that nobody
@@ -96,6 +99,7 @@ pub fn router(state: State) -> Router {
         .route("/calls", get(calls::list))
         .route("/calls/{id}", get(calls::one).delete(calls::hang_up))
         .route("/trunks", get(trunks::list))
+        .route("/bans", get(bans::list))
         .route("/meetings/{meeting}/dial-outs", post(dial_outs::place))
         .route("/organizations/{name}/credits", get(organizations::credits))
         .fallback(failure::no_such_route)

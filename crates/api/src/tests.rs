@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use bridge::routing::Figures;
-use bridge::{Denied, TrunkView};
+use bridge::{Ban, Denied, TrunkView};
 
 use super::*;
 
@@ -105,6 +105,7 @@ async fn answer_once(live: &mut mpsc::Receiver<LiveQuery>) {
     match live.recv().await.unwrap() {
         LiveQuery::Calls(reply) => reply.send(vec![call()]).unwrap(),
         LiveQuery::Trunks(reply) => reply.send(vec![trunk()]).unwrap(),
+        LiveQuery::Bans(reply) => reply.send(vec![ban("192.0.2.9"), ban("2001:db8::")]).unwrap(),
     }
 }
 
@@ -125,6 +126,23 @@ fn trunk() -> TrunkView {
         hour_in: Figures::default(),
         hour_out: hour,
     }
+}
+
+fn ban(source: &str) -> Ban {
+    let (source, left) = (source.parse().unwrap(), Duration::from_millis(61_500));
+    Ban { source, left, dropped: 7 }
+}
+
+#[tokio::test]
+async fn banned_sources_are_listed_with_what_is_left_of_their_ban() {
+    let mut server = serve(Some(TOKEN), Ok(())).await;
+    let mut live = std::mem::replace(&mut server.live, mpsc::channel(1).1);
+    let (listed, ()) =
+        tokio::join!(ask_with_token(&server, "GET /v1/bans"), answer_once(&mut live));
+    let listed = listed.json();
+    assert_eq!(listed[0]["source"], "192.0.2.9");
+    assert_eq!((&listed[0]["left_secs"], &listed[0]["dropped"]), (&61.into(), &7.into()));
+    assert_eq!(listed[1]["source"], "2001:db8::/64");
 }
 
 #[tokio::test]

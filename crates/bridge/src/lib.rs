@@ -40,10 +40,12 @@ pub use outbound::{By, Denied, DialOut, Placed};
 pub use output::{Note, Output, StoreRequest};
 pub use refusal::Refusal;
 pub use settings::Settings;
+pub use sip::Ban;
 pub use view::{LiveCall, TrunkView};
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use credits::Farewell;
@@ -222,6 +224,18 @@ impl Bridge {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let own = self.alarms.first().map(|(at, _)| *at);
         call::earlier(own, self.endpoint.poll_timeout())
+    }
+
+    /// Whether a source of datagrams is banned: then what came from there need not be handed in. Each
+    /// question counts as one datagram that was dropped.
+    pub fn shuns(&mut self, source: IpAddr, now: Now) -> bool {
+        self.endpoint.shuns(source, now.mono)
+    }
+
+    /// Returns every source that is banned, for the operator, in the order of addresses.
+    #[must_use]
+    pub fn bans(&self, now: Now) -> Vec<Ban> {
+        self.endpoint.bans(now.mono)
     }
 
     /// Returns every live call, for the operator.

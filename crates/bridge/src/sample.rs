@@ -137,6 +137,7 @@ pub(crate) fn settings() -> Settings {
             session_secs: 0,
             banner: None,
             retry_after_secs: 10,
+            patience: sip::Patience::default(),
         },
         prompts: Arc::new(LibraryBuilder::embedded().unwrap().build().unwrap()),
         calls_max: 10,

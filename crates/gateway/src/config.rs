@@ -43,6 +43,8 @@ pub(crate) struct Config {
     /// How long live calls may go on when the node drains.
     pub(crate) drain_limit: Duration,
     pub(crate) sip: Sip,
+    /// When strangers are banned.
+    pub(crate) patience: sip::Patience,
 }
 
 /// Who we are.

@@ -319,6 +319,7 @@ impl Parts {
             session_secs: config.sip.session_secs,
             banner: config.sip.banner.clone(),
             retry_after_secs: config.sip.retry_after_secs,
+            patience: config.patience,
         };
         bridge::Settings {
             seed: draw(seeds),

@@ -182,6 +182,7 @@ impl Signalling {
         }
         if now.mono >= self.census {
             self.meters.live(&self.bridge.live(now));
+            self.meters.bans(self.bridge.bans(now).len());
             let late_permille = self.media.late_permille();
             self.loaded(Load { late_permille, ..self.load }, now);
             self.census = now.mono + CENSUS;
@@ -201,6 +202,7 @@ impl Signalling {
             // Whoever asked may have stopped waiting.
             Event::Query(LiveQuery::Calls(reply)) => drop(reply.send(self.bridge.live(now))),
             Event::Query(LiveQuery::Trunks(reply)) => drop(reply.send(self.bridge.trunks(now))),
+            Event::Query(LiveQuery::Bans(reply)) => drop(reply.send(self.bridge.bans(now))),
             Event::Order(OrderQuery { mut order, reply }) => {
                 self.newest_order += 1;
                 order.request = self.newest_order;
@@ -246,9 +248,11 @@ impl Signalling {
 
     fn note(&mut self, note: &bridge::Note) {
         self.meters.note(note);
-        if let (bridge::Note::Sip(sip::Counted::Stranger), Some((source, now))) = (note, self.heard)
-        {
+        let (bridge::Note::Sip(counted), Some((source, now))) = (note, self.heard) else { return };
+        if *counted == sip::Counted::Stranger {
             self.strangers.dropped(source, now);
+        } else if *counted == sip::Counted::Banned {
+            self.strangers.banned(source, now);
         }
     }
 
@@ -280,6 +284,10 @@ impl Signalling {
             let count = self.listeners[listener].receive(&mut self.inbox);
             let mut batch = Vec::with_capacity(count);
             for received in self.inbox.iter().take(count) {
+                if self.bridge.shuns(received.source.ip(), now) {
+                    self.meters.shunned();
+                    continue;
+                }
                 if received.truncated {
                     self.meters.truncated();
                     continue;

@@ -20,6 +20,8 @@ pub const SDP_FORMATS: usize = 64;
 pub const CONNECTIONS: usize = 4_096;
 /// Most of them that one address may have opened.
 pub const CONNECTIONS_PER_SOURCE: usize = 256;
+/// Most sources off the allow-list that are counted, and as many that are banned.
+pub const STRANGERS: usize = 4_096;
 /// How long a message on a stream may take from its first byte to its last, and a new connection
 /// until its first message is whole (reliability.md S20).
 pub const HEADER: Duration = Duration::from_secs(10);

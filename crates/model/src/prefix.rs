@@ -35,6 +35,14 @@ impl IpPrefix {
             (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
         }
     }
+
+    /// Whether the range holds the address or, of IPv6, any of its network of 64 bits: whoever has one
+    /// of those has them all.
+    #[must_use]
+    pub fn meets(&self, address: IpAddr) -> bool {
+        let bits = if self.address.is_ipv6() { self.bits.min(64) } else { self.bits };
+        Self { bits, ..*self }.contains(address)
+    }
 }
 
 /// `192.0.2.0/24`; a bare address is a range of one.

@@ -88,6 +88,7 @@ impl Bench {
             session_secs: 0,
             banner: None,
             retry_after_secs: 10,
+            patience: sip::Patience::default(),
         });
         let now = Now { mono: Instant::START, unix: UnixTime::default() };
         let trunks = vec![trunk()];

@@ -29,6 +29,7 @@ use crate::transaction::server::{self, Served};
 use crate::transaction::server_invite::{self, Invite};
 use crate::transaction::{Mark, Table};
 use crate::transport::Flow;
+use crate::transport::strangers::{Patience, Strangers};
 use crate::transport::streams::Streams;
 use crate::trunk::AllowList;
 use crate::trunk::binding::Bindings;
@@ -60,6 +61,8 @@ pub struct Settings {
     pub banner: Option<String>,
     /// Retry-After of a draining node, seconds.
     pub retry_after_secs: u32,
+    /// When strangers are banned.
+    pub patience: Patience,
 }
 
 /// A message to send.
@@ -145,6 +148,7 @@ pub struct Endpoint {
     pub(crate) outputs: VecDeque<Output>,
     pub(crate) timers: Timers,
     pub(crate) streams: Streams,
+    pub(crate) strangers: Strangers,
     pub(crate) book: Book,
     pub(crate) serial: u64,
     pub(crate) invites: Table<Invite>,
@@ -187,6 +191,7 @@ impl Endpoint {
             outputs: VecDeque::new(),
             timers: Timers::default(),
             streams: Streams::default(),
+            strangers: Strangers::default(),
             book: Book::default(),
             serial: 0,
             invites: Table::default(),
@@ -261,6 +266,7 @@ impl Endpoint {
         match command {
             Command::Trunks(trunks) => {
                 self.trunks.replace(trunks);
+                self.pardon();
                 self.unbind_strangers();
                 self.foresee();
                 self.watch_trunks(now);

@@ -28,4 +28,5 @@ pub use endpoint::{
     Command, Counted, Dial, Endpoint, Event, Failure, Input, Invitation, Key, Listener, Loss,
     Output, Settings, Transmit,
 };
+pub use transport::strangers::{Ban, Patience};
 pub use trunk::digest::{Challenged, Unanswerable};

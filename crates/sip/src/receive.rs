@@ -39,7 +39,7 @@ impl Endpoint {
     pub(crate) fn receive(&mut self, flow: Flow, payload: &Bytes, now: Instant) {
         let names = self.streams.names(flow);
         let Some(sender) = self.trunks.sender(flow.peer.ip(), flow.listener, names) else {
-            return self.count(Counted::Stranger);
+            return self.stranger(flow.peer.ip(), now);
         };
         if payload.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0 | b' ')) {
             // A keep-alive of the path, not a message.

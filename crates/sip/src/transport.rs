@@ -1,6 +1,7 @@
 //! Where messages go. No sockets here.
 
 pub(crate) mod framer;
+pub(crate) mod strangers;
 pub(crate) mod streams;
 
 use std::net::SocketAddr;

@@ -61,6 +61,12 @@ impl AllowList {
         both.any(|trunk| may_send(trunk, address, listener))
     }
 
+    /// Whether a trunk has that address, or one of its network, whatever the listener.
+    pub(crate) fn meets(&self, address: IpAddr) -> bool {
+        let both = self.active.iter().chain(&self.retired);
+        both.flat_map(|trunk| &trunk.signalling).any(|prefix| prefix.meets(address))
+    }
+
     /// Returns whose address that is, at that listener.
     pub(crate) fn owner(&self, address: IpAddr, listener: u8) -> Option<TrunkId> {
         let mut both = self.active.iter().chain(&self.retired);

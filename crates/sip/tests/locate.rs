@@ -160,6 +160,7 @@ impl Node {
             session_secs: 0,
             banner: None,
             retry_after_secs: 10,
+            patience: sip::Patience::default(),
         });
         let (questions, sent) = (Vec::new(), Vec::new());
         let mut node = Self { endpoint, now: Instant::START, questions, sent, failed: 0 };

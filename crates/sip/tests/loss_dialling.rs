@@ -82,6 +82,7 @@ impl World {
             session_secs: 0,
             banner: None,
             retry_after_secs: 5,
+            patience: sip::Patience::default(),
         };
         let mut world = Self {
             endpoint: Endpoint::new(settings),

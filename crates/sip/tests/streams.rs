@@ -358,6 +358,7 @@ impl Node {
             session_secs: 0,
             banner: None,
             retry_after_secs: 10,
+            patience: sip::Patience::default(),
         });
         let now = Instant::START;
         let (events, sent, orders) = (Vec::new(), Vec::new(), Vec::new());

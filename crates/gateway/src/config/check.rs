@@ -2,6 +2,7 @@
 
 mod charging;
 mod http;
+mod strangers;
 #[cfg(test)]
 mod tests;
 
@@ -93,6 +94,7 @@ impl Checker<'_> {
         let log = self.log(written.log);
         let drain_limit = self.secs("drain.limit_secs", written.drain.limit_secs, 0..=86_400);
         let sip = self.sip(written.sip);
+        let patience = self.patience(&written.strangers);
         Some(Config {
             node: node?,
             store: store?,
@@ -106,6 +108,7 @@ impl Checker<'_> {
             log: log?,
             drain_limit,
             sip,
+            patience,
         })
     }
 

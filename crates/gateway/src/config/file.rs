@@ -28,6 +28,8 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) sip: Sip,
     #[serde(default)]
+    pub(super) strangers: Strangers,
+    #[serde(default)]
     pub(super) dns: Dns,
 }
 
@@ -350,5 +352,19 @@ pub(super) struct Sip {
 impl Default for Sip {
     fn default() -> Self {
         Self { session_secs: 1_800, banner: None, retry_after_secs: 10 }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Strangers {
+    pub(super) requests: u32,
+    pub(super) window_secs: u32,
+    pub(super) ban_secs: u32,
+}
+
+impl Default for Strangers {
+    fn default() -> Self {
+        Self { requests: 16, window_secs: 2, ban_secs: 300 }
     }
 }

@@ -81,7 +81,7 @@ impl Telemetry {
 
 /// Meters of what the bridge notes and of the loop around it.
 pub(crate) struct BridgeMeters {
-    telemetry: Telemetry,
+    pub(super) telemetry: Telemetry,
     /// By name and label value.
     labelled: BTreeMap<(&'static str, Cow<'static, str>), Counter>,
     /// By name of a state.

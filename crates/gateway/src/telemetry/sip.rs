@@ -1,6 +1,7 @@
 //! What the SIP endpoint counted, as metrics.
 
 use super::calls::BridgeMeters;
+use super::whole;
 
 impl BridgeMeters {
     /// Counts what the SIP endpoint told.
@@ -17,6 +18,8 @@ impl BridgeMeters {
                 ("status", status.to_string().into()),
             ),
             sip::Counted::Stranger => self.sip_dropped("stranger"),
+            sip::Counted::Banned => self.banned(),
+            sip::Counted::Shunned => self.shunned(),
             sip::Counted::Malformed => self.sip_dropped("malformed"),
             sip::Counted::Retransmission => self.sip_repeated("in"),
             sip::Counted::Resent => self.sip_repeated("out"),
@@ -38,6 +41,22 @@ impl BridgeMeters {
             sip::Counted::ForeignContact => self.sip_oddity("foreign_contact"),
             sip::Counted::ForeignRealm => self.sip_oddity("foreign_realm"),
         }
+    }
+
+    /// Counts a datagram or a connection of a banned source.
+    pub(crate) fn shunned(&mut self) {
+        self.sip_dropped("banned");
+    }
+
+    /// Shows how many sources are banned.
+    pub(crate) fn bans(&self, sources: usize) {
+        let help = "Sources off the allow-list that are not heard for a while.";
+        self.telemetry.gauge("tollgate_sip_banned_sources", help, &[]).set(whole(sources));
+    }
+
+    fn banned(&self) {
+        let help = "Bans of sources off the allow-list.";
+        self.telemetry.counter("tollgate_sip_bans_total", help, &[]).increment(1);
     }
 
     fn sip_oddity(&mut self, kind: &'static str) {

@@ -201,6 +201,10 @@ pub enum Counted {
     Response(u16),
     /// A datagram of nobody on the allow-list: dropped.
     Stranger,
+    /// A source off the allow-list is banned from now on.
+    Banned,
+    /// A banned source knocked: dropped.
+    Shunned,
     /// An INVITE was refused because the node has too much to do.
     Shed,
     /// Not SIP, or against its grammar.

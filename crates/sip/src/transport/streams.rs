@@ -191,7 +191,7 @@ impl Endpoint {
     fn on_arrival(&mut self, connection: ConnectionId, flow: Flow, now: Instant) {
         let source = flow.peer.ip();
         if !self.trunks.admits(source, flow.listener) {
-            self.count(Counted::Stranger);
+            self.stranger(source, now);
             return self.close(connection);
         }
         if !self.streams.admits(source) {
@@ -209,7 +209,7 @@ impl Endpoint {
         let flow = stream.flow;
         if self.trunks.sender(flow.peer.ip(), flow.listener, self.streams.names(flow)).is_none() {
             // An address of a trunk, but not its certificate.
-            self.count(Counted::Stranger);
+            self.stranger(flow.peer.ip(), now);
             return self.abandon_connection(connection, Closure::Handshake, now);
         }
         let ours = matches!(connection, ConnectionId::Ours(_));

@@ -103,6 +103,7 @@ impl Climber {
             session_secs: option("session").map_or(0, |secs| secs.parse().unwrap()),
             banner: option("banner"),
             retry_after_secs: 10,
+            patience: sip::Patience::default(),
         };
         let trunk = Trunk {
             called_from: if option("called").is_some_and(|from| from == "diversion") {
@@ -166,6 +167,8 @@ impl Climber {
                         Counted::Request(method) => format!("request-{method}"),
                         Counted::Response(status) => format!("response-{status}"),
                         Counted::Stranger
+                        | Counted::Banned
+                        | Counted::Shunned
                         | Counted::Malformed
                         | Counted::Retransmission
                         | Counted::Shed

@@ -37,6 +37,7 @@ impl Node {
             session_secs: 90,
             banner: None,
             retry_after_secs: 5,
+            patience: sip::Patience::default(),
         };
         let now = Now { mono: Instant::START, unix: UnixTime::default() };
         let mut node = Self {

@@ -28,6 +28,14 @@ fn a_short_file_is_filled_with_defaults() {
 }
 
 #[test]
+fn strangers_have_a_patience_of_their_own() {
+    let config = config(Path::new("t.toml"), GOOD).unwrap();
+    assert_eq!(config.patience, sip::Patience::default());
+    let told = errors(&format!("{GOOD}[strangers]\nban_secs = 0\n"));
+    assert!(told.starts_with("t.toml:16: strangers.ban_secs: "), "{told}");
+}
+
+#[test]
 fn an_unknown_key_is_named_with_its_line_and_the_allowed_ones() {
     let told = errors(&GOOD.replace("name = \"carrier\"", "nam = \"carrier\""));
     assert!(told.starts_with("t.toml:10: trunk[0].nam: unknown field `nam`"), "{told}");
