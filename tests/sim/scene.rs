@@ -87,6 +87,7 @@ pub fn provision(plan: &Plan) -> Provision {
         id,
         name: name.into(),
         currency: eur,
+        time_zone: String::new(),
         dial_out: model::DialOutRules::default(),
         payg_needs_credits_licence: false,
         outbound: model::policy::OrganizationOutbound {

@@ -46,6 +46,7 @@ pub(crate) fn organization() -> Organization {
         id: OrganizationId::from_name("acme"),
         name: "acme".into(),
         currency: currency(),
+        time_zone: String::new(),
         dial_out: model::DialOutRules::default(),
         payg_needs_credits_licence: false,
         outbound: Default::default(),

@@ -2,9 +2,13 @@
 //! that the simulator and `memory:` use. It forgets nothing and survives nothing.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use model::record::Cdr;
-use model::{AccountId, CallId, Currency, HoldId, Instant, OrganizationId, UnixTime};
+use model::{
+    AccountId, CallId, Currency, Did, E164, HoldId, Instant, OrganizationId, Outlay, Unapproved,
+    UnixTime,
+};
 
 use crate::account::Account;
 use crate::command::{Answer, Command, Epoch, Farewell, OpenLeg};
@@ -135,6 +139,27 @@ impl Book {
         self.cdrs.values().rev().take(most).cloned().collect()
     }
 
+    /// Returns calls out that are over and whose records come after `after`, in the order in which
+    /// they were written, at most so many.
+    #[must_use]
+    pub fn outlays(&self, after: (UnixTime, CallId), most: usize) -> Vec<Outlay> {
+        let later = (Bound::Excluded(after), Bound::Unbounded);
+        let spent = self.cdrs.range(later).filter_map(|((written, _), cdr)| outlay(*written, cdr));
+        spent.take(most).collect()
+    }
+
+    /// Returns the newest calls that were refused since then because nobody has approved the
+    /// country, newest first.
+    #[must_use]
+    pub fn unapproved(&self, since: UnixTime, most: usize) -> Vec<Unapproved> {
+        let later = self.cdrs.range((since, CallId(0))..).rev();
+        let refused = later.filter(|(_, cdr)| cdr.ending.label == "country_unapproved");
+        let told = refused.filter_map(|((at, _), cdr)| {
+            Some(Unapproved { organization: cdr.organization?, called: called(cdr)?, at: *at })
+        });
+        told.take(most).collect()
+    }
+
     /// Returns all that is known of a call, by our id (32 hexadecimal digits) or the SIP Call-ID.
     #[must_use]
     pub fn case(&self, key: &str) -> Option<Case> {
@@ -199,5 +224,28 @@ fn open(leg: &Leg) -> Option<&OpenLeg> {
     match leg {
         Leg::Open(running) => Some(&running.leg),
         Leg::Over(_) => None,
+    }
+}
+
+/// What a call out was, if the record is of one that left.
+fn outlay(written: UnixTime, cdr: &Cdr) -> Option<Outlay> {
+    let left = cdr.decision.as_ref().is_some_and(|made| made.allowed) && !cdr.trunk.is_empty();
+    let (organization, organizer) = cdr.organization.zip(cdr.organizer).filter(|_| left)?;
+    Some(Outlay {
+        call: cdr.call,
+        written,
+        organization,
+        organizer,
+        called: called(cdr)?,
+        begun: cdr.invited,
+        ended: cdr.answered.unwrap_or(cdr.invited).after(cdr.connected_micros),
+        charge: cdr.charge,
+    })
+}
+
+fn called(cdr: &Cdr) -> Option<E164> {
+    match cdr.called {
+        Some(Did::E164(number)) => Some(number),
+        Some(Did::Local(_)) | None => None,
     }
 }

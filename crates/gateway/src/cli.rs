@@ -63,7 +63,12 @@ enum Command {
     Stop(stand::Args),
     /// Ends a suspension or a stop
     Resume(stand::Args),
-    Approve(stand::ApproveArgs),
+    /// Approves calls of an organization's meetings to a country
+    ///
+    /// From then on its calls to every country that is not approved, and is not its own, are refused.
+    Approve(stand::CountryArgs),
+    /// Denies calls of an organization's meetings to a country, whatever else allows them
+    Deny(stand::CountryArgs),
     Suspended(stand::ListArgs),
 }
 
@@ -87,7 +92,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Suspend(args) => wait(stand::run(args, Verb::Suspend, &mut io::stdout())),
         Command::Stop(args) => wait(stand::run(args, Verb::Stop, &mut io::stdout())),
         Command::Resume(args) => wait(stand::run(args, Verb::Resume, &mut io::stdout())),
-        Command::Approve(args) => wait(stand::approve(args, &mut io::stdout())),
+        Command::Approve(args) => wait(stand::decide(args, Verb::Approve, &mut io::stdout())),
+        Command::Deny(args) => wait(stand::decide(args, Verb::Deny, &mut io::stdout())),
         Command::Suspended(args) => wait(stand::list(args, &mut io::stdout())),
     };
     told(done.map(|()| ExitCode::SUCCESS))

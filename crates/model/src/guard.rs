@@ -4,7 +4,7 @@
 use std::fmt;
 
 use crate::policy::DestinationRule;
-use crate::{Country, Money, NumberId, OrganizationId, TrunkId, UnixTime, UserId};
+use crate::{CallId, Country, E164, Money, NumberId, OrganizationId, TrunkId, UnixTime, UserId};
 
 /// What a guard is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -118,6 +118,10 @@ pub struct Budget {
     pub new_countries: NewCountries,
     /// The countries that are approved, in order.
     pub approved: Vec<Country>,
+    /// The countries that somebody decided are not called, in order; of a user it says nothing.
+    pub denied: Vec<Country>,
+    /// The lower limits of the night, if it has any.
+    pub night: Option<Night>,
 }
 
 impl Budget {
@@ -125,8 +129,96 @@ impl Budget {
     #[must_use]
     pub fn of(subject: Subject) -> Self {
         let allowance = Allowance::default();
-        Self { subject, allowance, new_countries: NewCountries::Open, approved: Vec::new() }
+        Self {
+            subject,
+            allowance,
+            new_countries: NewCountries::Open,
+            approved: Vec::new(),
+            denied: Vec::new(),
+            night: None,
+        }
     }
+}
+
+/// A second, lower set of limits that holds beside the first in hours of little use, by the clock of
+/// the organization's time zone (reliability.md S10). Its spending counts from the night's
+/// beginning, so that an ordinary day does not use up the night after it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Night {
+    /// From when until when on every day, minutes of the local day; until is not part of it. The
+    /// second may be the smaller one: past midnight.
+    pub hours: Option<(u16, u16)>,
+    /// Days that are night from midnight to midnight: 0 is Monday, in order.
+    pub days: Vec<u8>,
+    /// How much.
+    pub allowance: Allowance,
+}
+
+impl Night {
+    /// Days of the week by their names, Monday first.
+    pub const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+    /// Minutes of a day.
+    pub const MINUTES: u16 = 24 * 60;
+
+    /// Whether it is night on that day of the week (0 is Monday) at that minute of the local day.
+    #[must_use]
+    pub fn covers(&self, day: u8, minute: u16) -> bool {
+        let by_hour = self.hours.is_some_and(|(from, until)| match from < until {
+            true => (from..until).contains(&minute),
+            false => minute >= from || minute < until,
+        });
+        by_hour || self.days.contains(&day)
+    }
+}
+
+/// When it is night, as it is written: `20:00-07:00, sat, sun`.
+impl fmt::Display for Night {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut comma = "";
+        if let Some((from, until)) = self.hours {
+            let [from, until] = [from, until].map(|at| (at / 60, at % 60));
+            write!(f, "{:02}:{:02}-{:02}:{:02}", from.0, from.1, until.0, until.1)?;
+            comma = ", ";
+        }
+        for day in &self.days {
+            let name = Self::DAYS.get(usize::from(*day)).copied().unwrap_or("?");
+            write!(f, "{comma}{name}")?;
+            comma = ", ";
+        }
+        Ok(())
+    }
+}
+
+/// A call out that is over, as budgets count it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outlay {
+    /// Which.
+    pub call: CallId,
+    /// When its record was written: never before its end.
+    pub written: UnixTime,
+    /// Whose meeting placed it.
+    pub organization: OrganizationId,
+    /// The meeting's organizer.
+    pub organizer: UserId,
+    /// Whom it called.
+    pub called: E164,
+    /// When it was asked for.
+    pub begun: UnixTime,
+    /// When it ended: for one that was not answered, when it was asked for.
+    pub ended: UnixTime,
+    /// What it cost.
+    pub charge: Money,
+}
+
+/// Calls to one country that were refused because nobody has approved it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unapproved {
+    /// Whose meetings wanted to call.
+    pub organization: OrganizationId,
+    /// Whom.
+    pub called: E164,
+    /// When.
+    pub at: UnixTime,
 }
 
 /// How far somebody is out of service.
@@ -196,6 +288,23 @@ mod tests {
             assert_eq!((subject.kind(), subject.id()), (kind, 7));
         }
         assert_eq!(Subject::new("meeting", 7), None);
+    }
+
+    #[test]
+    fn a_night_may_pass_midnight_and_whole_days_are_night() {
+        let night = |hours, days: &[u8]| Night {
+            hours,
+            days: days.to_vec(),
+            allowance: Allowance::default(),
+        };
+        let office = night(Some((20 * 60, 7 * 60)), &[5, 6]);
+        assert!(office.covers(0, 20 * 60) && office.covers(0, 0) && office.covers(0, 7 * 60 - 1));
+        assert!(!office.covers(0, 7 * 60) && !office.covers(4, 20 * 60 - 1));
+        assert!(office.covers(5, 12 * 60) && office.covers(6, 12 * 60));
+        assert_eq!(office.to_string(), "20:00-07:00, sat, sun");
+        let early = night(Some((60, 300)), &[]);
+        assert!(early.covers(2, 60) && !early.covers(2, 300) && !early.covers(2, 59));
+        assert_eq!(night(None, &[6]).to_string(), "sun");
     }
 
     #[test]

@@ -20,7 +20,10 @@ pub mod vouched;
 pub use country::{Country, CountryError};
 pub use dial_out::{DialOutRules, ListedCall, MeetingDialOut};
 pub use dialled::Misdial;
-pub use guard::{Allowance, Budget, Guards, NewCountries, Screen, Standing, Subject, Suspension};
+pub use guard::{
+    Allowance, Budget, Guards, NewCountries, Night, Outlay, Screen, Standing, Subject, Suspension,
+    Unapproved,
+};
 pub use id::{
     AccountId, CallId, GroupId, HoldId, MeetingId, NumberId, OrganizationId, TrunkId, UserId,
 };

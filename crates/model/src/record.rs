@@ -42,6 +42,8 @@ pub struct Organization {
     pub name: String,
     /// The one currency of its account.
     pub currency: Currency,
+    /// Where its days and hours are, by the name of the IANA database: `Europe/Rome`. Empty is UTC.
+    pub time_zone: String,
     /// How its meetings call people.
     pub dial_out: DialOutRules,
     /// Whether pay-per-minute organizers need [`Licence::Credits`] too (domain.md §2; default no).

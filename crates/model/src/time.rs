@@ -47,6 +47,27 @@ pub struct UnixTime {
     pub micros: i64,
 }
 
+impl UnixTime {
+    /// Returns the moment so many microseconds later.
+    #[must_use]
+    pub const fn after(self, micros: u64) -> Self {
+        Self { micros: self.micros.saturating_add_unsigned(micros) }
+    }
+
+    /// Returns the moment so long before this one.
+    #[must_use]
+    pub fn minus(self, before: Duration) -> Self {
+        Self { micros: self.micros.saturating_sub_unsigned(whole_micros(before)) }
+    }
+
+    /// Returns the time from `earlier` to here; zero if `earlier` is later.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        let passed = self.micros.saturating_sub(earlier.micros);
+        Duration::from_micros(u64::try_from(passed).unwrap_or(0))
+    }
+}
+
 /// Both clocks, read once per wake-up by the shell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Now {

@@ -15,6 +15,8 @@ pub enum Verb {
     Resume,
     /// An organization's meetings may call a country; the subject must be an organization.
     Approve(Country),
+    /// An organization's meetings may not call a country, whatever else is said; likewise.
+    Deny(Country),
 }
 
 /// One act, and the line that it leaves.
@@ -41,6 +43,7 @@ impl Verb {
             Self::Stop => "stop".to_owned(),
             Self::Resume => "resume".to_owned(),
             Self::Approve(country) => format!("approve {country}"),
+            Self::Deny(country) => format!("deny {country}"),
         }
     }
 
@@ -51,7 +54,15 @@ impl Verb {
             "suspend" => Some(Self::Suspend),
             "stop" => Some(Self::Stop),
             "resume" => Some(Self::Resume),
-            other => other.strip_prefix("approve ")?.parse().ok().map(Self::Approve),
+            other => {
+                let (verb, country) = other.split_once(' ')?;
+                let country = country.parse().ok()?;
+                match verb {
+                    "approve" => Some(Self::Approve(country)),
+                    "deny" => Some(Self::Deny(country)),
+                    _ => None,
+                }
+            }
         }
     }
 }
@@ -63,9 +74,9 @@ pub(crate) fn after(current: &Guards, act: &Act) -> Guards {
         Verb::Suspend => Some(Standing::Suspended),
         Verb::Stop => Some(Standing::Stopped),
         Verb::Resume => None,
-        Verb::Approve(country) => {
+        Verb::Approve(country) | Verb::Deny(country) => {
             if let Subject::Organization(organization) = act.subject {
-                approve(&mut guards, organization, country);
+                decide(&mut guards, organization, (country, act.verb));
             }
             return guards;
         }
@@ -81,15 +92,22 @@ pub(crate) fn after(current: &Guards, act: &Act) -> Guards {
     guards
 }
 
-/// Whoever approves countries wants the others held back.
-fn approve(guards: &mut Guards, organization: OrganizationId, country: Country) {
+/// Whoever approves countries wants the others held back; whoever denies one leaves the others as
+/// they are.
+fn decide(guards: &mut Guards, organization: OrganizationId, (country, verb): (Country, Verb)) {
     let subject = Subject::Organization(organization);
     let known = guards.budgets.iter().position(|row| row.subject == subject);
     let mut budget = known.map_or_else(|| Budget::of(subject), |at| guards.budgets.remove(at));
-    budget.new_countries = NewCountries::Held;
-    budget.approved.push(country);
-    budget.approved.sort_unstable();
-    budget.approved.dedup();
+    budget.approved.retain(|other| *other != country);
+    budget.denied.retain(|other| *other != country);
+    if verb == Verb::Approve(country) {
+        budget.new_countries = NewCountries::Held;
+        budget.approved.push(country);
+        budget.approved.sort_unstable();
+    } else {
+        budget.denied.push(country);
+        budget.denied.sort_unstable();
+    }
     guards.budgets.push(budget);
     guards.budgets.sort_by_key(|row| row.subject);
 }
@@ -101,10 +119,36 @@ mod tests {
     #[test]
     fn a_verb_is_read_as_it_is_written() {
         let italy = "IT".parse().unwrap();
-        for verb in [Verb::Suspend, Verb::Stop, Verb::Resume, Verb::Approve(italy)] {
+        let of_italy = [Verb::Approve(italy), Verb::Deny(italy)];
+        for verb in [Verb::Suspend, Verb::Stop, Verb::Resume].into_iter().chain(of_italy) {
             assert_eq!(Verb::read(&verb.word()), Some(verb));
         }
         assert_eq!(Verb::read("approve"), None);
+    }
+
+    #[test]
+    fn the_last_word_about_a_country_counts_and_denying_holds_no_other_back() {
+        let subject = Subject::Organization(OrganizationId(7));
+        let latvia: Country = "LV".parse().unwrap();
+        let act = |verb| Act {
+            at: UnixTime { micros: 1 },
+            actor: "eve".into(),
+            verb,
+            subject,
+            reason: String::new(),
+        };
+        let denied = after(&Guards::default(), &act(Verb::Deny(latvia)));
+        let budget = &denied.budgets[0];
+        assert_eq!(
+            (budget.denied.as_slice(), budget.new_countries),
+            (&[latvia][..], NewCountries::Open)
+        );
+        let approved = after(&denied, &act(Verb::Approve(latvia)));
+        let budget = &approved.budgets[0];
+        assert_eq!((budget.approved.as_slice(), budget.denied.len()), (&[latvia][..], 0));
+        assert_eq!(after(&approved, &act(Verb::Approve(latvia))), approved, "twice is once");
+        let denied = after(&approved, &act(Verb::Deny(latvia)));
+        assert_eq!((denied.budgets[0].approved.len(), denied.budgets[0].denied.len()), (0, 1));
     }
 
     #[test]

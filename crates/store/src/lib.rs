@@ -24,7 +24,7 @@ pub use credits::view::{self, AccountView, Case, Entry, EntryKind, HoldState, Ho
 
 use credits::{Answer, Command, Epoch, Farewell, OpenLeg};
 use model::record::{Cdr, Provision};
-use model::{AccountId, CallId, Instant, OrganizationId, UnixTime};
+use model::{AccountId, CallId, Instant, OrganizationId, Outlay, Unapproved, UnixTime};
 
 use crate::memory::Memory;
 use crate::sqlite::SqliteFile;
@@ -166,6 +166,39 @@ impl Store {
                 Ok(memory.0.lock().acts.iter().rev().take(most).cloned().collect())
             }
             Self::Sqlite(sqlite) => sqlite.0.acts(most).await,
+        }
+    }
+
+    /// Reads calls out that are over and whose records come after `after`, in the order in which they
+    /// were written, at most so many: what budgets are rebuilt from.
+    ///
+    /// # Errors
+    /// [`Error`] if the store fails.
+    pub async fn outlays(
+        &self,
+        after: (UnixTime, CallId),
+        most: u32,
+    ) -> Result<Vec<Outlay>, Error> {
+        match self {
+            Self::Memory(memory) => {
+                Ok(memory.0.lock().book.outlays(after, usize::try_from(most).unwrap_or(usize::MAX)))
+            }
+            Self::Sqlite(sqlite) => sqlite.0.outlays(after, most).await,
+        }
+    }
+
+    /// Reads the newest calls that were refused since then because nobody has approved the country,
+    /// newest first.
+    ///
+    /// # Errors
+    /// [`Error`] if the store fails.
+    pub async fn unapproved(&self, since: UnixTime, most: u32) -> Result<Vec<Unapproved>, Error> {
+        match self {
+            Self::Memory(memory) => {
+                let most = usize::try_from(most).unwrap_or(usize::MAX);
+                Ok(memory.0.lock().book.unapproved(since, most))
+            }
+            Self::Sqlite(sqlite) => sqlite.0.unapproved(since, most).await,
         }
     }
 

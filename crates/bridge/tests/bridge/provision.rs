@@ -51,6 +51,7 @@ pub(crate) fn organization() -> Organization {
         id: OrganizationId::from_name("acme"),
         name: "acme".into(),
         currency: Currency::parse("EUR").unwrap(),
+        time_zone: String::new(),
         dial_out: model::DialOutRules::default(),
         payg_needs_credits_licence: false,
         outbound: Default::default(),

@@ -343,6 +343,7 @@ mod tests {
             id: OrganizationId::from_name("acme"),
             name: "acme".to_owned(),
             currency: Currency::parse("EUR").unwrap(),
+            time_zone: String::new(),
             dial_out: model::DialOutRules::default(),
             payg_needs_credits_licence: false,
             outbound: Default::default(),

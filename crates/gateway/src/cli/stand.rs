@@ -31,11 +31,9 @@ pub(crate) struct Args {
     place: Place,
 }
 
-/// Approves calls of an organization's meetings to a country
-///
-/// From then on its calls to every country that is not approved, and is not its own, are refused.
+/// Which country is approved for an organization's meetings, or denied to them.
 #[derive(Debug, clap::Args)]
-pub(crate) struct ApproveArgs {
+pub(crate) struct CountryArgs {
     /// The organization's name
     organization: String,
     /// Two capital letters, like IT
@@ -79,11 +77,15 @@ pub(crate) async fn run(args: Args, verb: Verb, out: &mut impl Write) -> Result<
     Ok(())
 }
 
-/// Runs `approve`.
+/// Runs `approve` or `deny`.
 ///
 /// # Errors
 /// If there is no such organization or country, or the store fails.
-pub(crate) async fn approve(args: ApproveArgs, out: &mut impl Write) -> Result<()> {
+pub(crate) async fn decide(
+    args: CountryArgs,
+    verb: fn(Country) -> Verb,
+    out: &mut impl Write,
+) -> Result<()> {
     let store = args.place.open().await?;
     let known = store.provision().await?;
     let Some(subject) = provisioned("organization", &args.organization, &known) else {
@@ -94,9 +96,10 @@ pub(crate) async fn approve(args: ApproveArgs, out: &mut impl Write) -> Result<(
     let Some(country) = country else {
         bail!("{:?} is not a country: write its two capital letters, like IT", args.country);
     };
-    let act = act(Verb::Approve(country), subject, &args.reason)?;
+    let act = act(verb(country), subject, &args.reason)?;
     let revision = store.act(&act).await.context("nothing was written")?;
-    writeln!(out, "approved {country} for {}, revision {revision}", args.organization)?;
+    let (done, name) = (act.verb.word(), &args.organization);
+    writeln!(out, "{done} for {name}: done, revision {revision}")?;
     Ok(())
 }
 

@@ -101,8 +101,17 @@ impl<'a> Reading<'a> {
         }
         let payg_needs_credits_licence = shape.payg_needs_credits_licence;
         let dial_out = self.dial_out_rules(shape);
+        let time_zone = self.time_zone(shape.time_zone.as_ref());
         let outbound = outbound?;
-        Some(Organization { id, name, currency, dial_out, payg_needs_credits_licence, outbound })
+        Some(Organization {
+            id,
+            name,
+            currency,
+            time_zone: time_zone?,
+            dial_out,
+            payg_needs_credits_licence,
+            outbound,
+        })
     }
 
     fn users(&mut self, shapes: &[shape::User]) -> Vec<User> {

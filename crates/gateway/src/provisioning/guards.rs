@@ -2,7 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use model::{Allowance, Budget, Did, Guards, Money, NewCountries, NumberId, Screen, Subject};
+use jiff::tz::TimeZoneDatabase;
+use model::{
+    Allowance, Budget, Did, Guards, Money, NewCountries, Night, NumberId, Screen, Subject,
+};
+use toml::Spanned;
 
 use super::check::Reading;
 use super::shape::{self, File, Text};
@@ -37,33 +41,153 @@ impl Reading<'_> {
             (Some(at), Some(_)) => self.either("budget.organization", at, "user"),
             (None, None) => self.nobody("budget", "user"),
         };
-        let usual = Allowance::default();
-        let spend_hour =
-            self.spending("budget.spend_hour", shape.spend_hour.as_ref(), usual.spend_hour);
-        let spend_day =
-            self.spending("budget.spend_day", shape.spend_day.as_ref(), usual.spend_day);
-        let country_day =
-            self.spending("budget.country_day", shape.country_day.as_ref(), usual.country_day);
-        let max_secs = self.longest(shape, usual.max_secs);
+        let allowance = self.allowance(shape);
+        let night = match (&shape.night, &allowance) {
+            (Some(at), Some(day)) => self.night(at, day).map(Some),
+            (Some(_), None) => None,
+            (None, _) => Some(None),
+        };
         let countries = shape.countries.iter();
         let countries: BTreeSet<_> =
             countries.filter_map(|at| self.home("budget.countries", Some(at)).flatten()).collect();
+        let (subject, allowance, night) = (subject?, allowance?, night?);
+        let stored = self.stored.guards.budgets.iter().find(|row| row.subject == subject);
+        // What people decided about countries while the node ran survives the file.
+        let denied = stored.map_or_else(Vec::new, |row| row.denied.clone());
+        let decided = stored.into_iter().flat_map(|row| row.approved.iter().copied());
+        let approved: BTreeSet<_> = countries.into_iter().chain(decided).collect();
         Some(Budget {
-            subject: subject?,
-            allowance: Allowance {
-                concurrent: shape.concurrent.unwrap_or(usual.concurrent),
-                per_minute: shape.per_minute.unwrap_or(usual.per_minute),
-                spend_hour: spend_hour?,
-                spend_day: spend_day?,
-                country_day: country_day?,
-                max_secs: max_secs?,
-            },
+            subject,
+            allowance,
             new_countries: match shape.hold_new_countries {
                 true => NewCountries::Held,
                 false => NewCountries::Open,
             },
-            approved: countries.into_iter().collect(),
+            approved: approved.into_iter().filter(|country| !denied.contains(country)).collect(),
+            denied,
+            night,
         })
+    }
+
+    fn allowance(&mut self, shape: &shape::Budget) -> Option<Allowance> {
+        let usual = Allowance::default();
+        let spend_hour = shape.spend_hour.as_ref();
+        let spend_hour = self.spending("budget.spend_hour", spend_hour, usual.spend_hour);
+        let spend_day =
+            self.spending("budget.spend_day", shape.spend_day.as_ref(), usual.spend_day);
+        let country_day =
+            self.spending("budget.country_day", shape.country_day.as_ref(), usual.country_day);
+        let longest = shape.max_minutes.as_ref();
+        let max_secs = self.longest("budget.max_minutes", longest, usual.max_secs);
+        Some(Allowance {
+            concurrent: shape.concurrent.unwrap_or(usual.concurrent),
+            per_minute: shape.per_minute.unwrap_or(usual.per_minute),
+            spend_hour: spend_hour?,
+            spend_day: spend_day?,
+            country_day: country_day?,
+            max_secs: max_secs?,
+        })
+    }
+
+    /// Reads a night: none of its limits may be above the day's.
+    fn night(&mut self, at: &Spanned<shape::Night>, day: &Allowance) -> Option<Night> {
+        let shape = at.get_ref();
+        let hours = match &shape.hours {
+            Some(at) => self.hours(at).map(Some),
+            None => Some(None),
+        };
+        let days: BTreeSet<u8> = shape.days.iter().filter_map(|at| self.day(at)).collect();
+        if shape.hours.is_none() && shape.days.is_empty() {
+            let message = "it says no time; write hours = \"20:00-07:00\", or days = [\"sat\", \
+                           \"sun\"], or both";
+            self.problem("budget.night", at, message.to_owned());
+        }
+        let concurrent = self.fewer("concurrent", shape.concurrent.as_ref(), day.concurrent);
+        let per_minute = self.fewer("per_minute", shape.per_minute.as_ref(), day.per_minute);
+        let spend_hour = self.less("spend_hour", shape.spend_hour.as_ref(), day.spend_hour);
+        let spend_day = self.less("spend_day", shape.spend_day.as_ref(), day.spend_day);
+        let country_day = self.less("country_day", shape.country_day.as_ref(), day.country_day);
+        let longest = shape.max_minutes.as_ref();
+        let max_minutes = self.fewer("max_minutes", longest, day.max_secs / 60);
+        let read = self.longest("budget.night.max_minutes", longest, day.max_secs);
+        let allowance = Allowance {
+            concurrent: concurrent?,
+            per_minute: per_minute?,
+            spend_hour: spend_hour?,
+            spend_day: spend_day?,
+            country_day: country_day?,
+            max_secs: max_minutes.and(read)?,
+        };
+        if allowance == *day {
+            let message = "no limit of it is lower than the day's; write at least one, like \
+                           concurrent = 2, or leave the night out";
+            self.problem("budget.night", at, message.to_owned());
+        }
+        Some(Night { hours: hours?, days: days.into_iter().collect(), allowance })
+    }
+
+    fn fewer(&mut self, key: &str, at: Option<&Spanned<u32>>, day: u32) -> Option<u32> {
+        let Some(at) = at else { return Some(day) };
+        let night = *at.get_ref();
+        if night > day {
+            let message = format!("{night} is above the day's {day}; a night's limits are lower");
+            self.problem(&format!("budget.night.{key}"), at, message);
+        }
+        (night <= day).then_some(night)
+    }
+
+    fn less(&mut self, key: &str, at: Option<&Text>, day: Money) -> Option<Money> {
+        let named = format!("budget.night.{key}");
+        let night = self.spending(&named, at, day)?;
+        if let Some(at) = at.filter(|_| night > day) {
+            let message = format!("{night} is above the day's {day}; a night's limits are lower");
+            self.problem(&named, at, message);
+        }
+        (night <= day).then_some(night)
+    }
+
+    /// Reads `20:00-07:00`.
+    fn hours(&mut self, at: &Text) -> Option<(u16, u16)> {
+        let text = at.get_ref();
+        let read = text.split_once('-').and_then(|(from, until)| {
+            Some((minute(from.trim())?, minute(until.trim())?))
+                .filter(|(from, until)| from != until)
+        });
+        if read.is_none() {
+            let message = format!(
+                "{text:?} is no time of the day; write it like \"20:00-07:00\", from and until not \
+                 the same; whole days go into days"
+            );
+            self.problem("budget.night.hours", at, message);
+        }
+        read
+    }
+
+    fn day(&mut self, at: &Text) -> Option<u8> {
+        let known = Night::DAYS.iter().position(|day| *day == at.get_ref().as_str());
+        if known.is_none() {
+            let message = format!(
+                "{:?} is no day; write one of {}",
+                at.get_ref(),
+                Night::DAYS.map(|day| format!("{day:?}")).join(", ")
+            );
+            self.problem("budget.night.days", at, message);
+        }
+        known.and_then(|day| u8::try_from(day).ok())
+    }
+
+    /// Reads the name of a time zone.
+    pub(super) fn time_zone(&mut self, at: Option<&Text>) -> Option<String> {
+        let Some(at) = at else { return Some(String::new()) };
+        let known = TimeZoneDatabase::bundled().get(at.get_ref()).ok();
+        if known.is_none() {
+            let message = format!(
+                "{:?} is no time zone; write its name in the IANA database, like \"Europe/Rome\"",
+                at.get_ref()
+            );
+            self.problem("organization.time_zone", at, message);
+        }
+        known.and_then(|zone| zone.iana_name().map(str::to_owned))
     }
 
     fn screen(&mut self, shape: &shape::Screen, seen: &mut BTreeSet<Subject>) -> Option<Screen> {
@@ -133,14 +257,15 @@ impl Reading<'_> {
         }
     }
 
-    fn longest(&mut self, shape: &shape::Budget, usual: u32) -> Option<u32> {
-        let Some(at) = &shape.max_minutes else { return Some(usual) };
+    /// Reads minutes into seconds.
+    fn longest(&mut self, key: &str, at: Option<&Spanned<u32>>, usual: u32) -> Option<u32> {
+        let Some(at) = at else { return Some(usual) };
         let minutes = *at.get_ref();
         if (1..=MINUTES_MAX).contains(&minutes) {
             return Some(minutes * 60);
         }
         let message = format!("{minutes} is out of range; allowed are 1 to {MINUTES_MAX} minutes");
-        self.problem("budget.max_minutes", at, message);
+        self.problem(key, at, message);
         None
     }
 
@@ -153,4 +278,15 @@ impl Reading<'_> {
         }
         good.then(|| text.clone())
     }
+}
+
+/// Reads `07:30` as minutes of a day.
+fn minute(text: &str) -> Option<u16> {
+    let (hours, minutes) = text.split_once(':')?;
+    let two = |digits: &str| {
+        let plain = digits.len() == 2 && digits.bytes().all(|b| b.is_ascii_digit());
+        if plain { digits.parse::<u16>().ok() } else { None }
+    };
+    let (hours, minutes) = (two(hours)?, two(minutes)?);
+    (hours < 24 && minutes < 60).then_some(hours * 60 + minutes)
 }

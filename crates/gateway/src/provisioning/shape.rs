@@ -50,6 +50,24 @@ pub(super) struct Budget {
     /// Countries that are approved.
     #[serde(default)]
     pub(super) countries: Vec<Text>,
+    pub(super) night: Option<Spanned<Night>>,
+}
+
+/// `[budget.night]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Night {
+    /// `20:00-07:00`
+    pub(super) hours: Option<Text>,
+    /// `sat`, `sun`
+    #[serde(default)]
+    pub(super) days: Vec<Text>,
+    pub(super) concurrent: Option<Spanned<u32>>,
+    pub(super) per_minute: Option<Spanned<u32>>,
+    pub(super) spend_hour: Option<Text>,
+    pub(super) spend_day: Option<Text>,
+    pub(super) country_day: Option<Text>,
+    pub(super) max_minutes: Option<Spanned<u32>>,
 }
 
 /// `[[screen]]`
@@ -78,6 +96,7 @@ pub(super) struct Screen {
 pub(super) struct Organization {
     pub(super) name: Text,
     pub(super) currency: Text,
+    pub(super) time_zone: Option<Text>,
     #[serde(default)]
     pub(super) payg_needs_credits_licence: bool,
     pub(super) dial_out_allowed: Option<bool>,
@@ -246,7 +265,7 @@ mod tests {
         assert_eq!(
             problem(text),
             "f.toml:4: curency: unknown key `curency`, expected one of `name`, `currency`, \
-             `payg_needs_credits_licence`, `dial_out_allowed`, `dial_out_press_one`, \
+             `time_zone`, `payg_needs_credits_licence`, `dial_out_allowed`, `dial_out_press_one`, \
              `dial_out_ring_secs`, `country`, `outbound_policy`, `premium_allowed`, \
              `satellite_allowed`, `allow`, `deny`"
         );

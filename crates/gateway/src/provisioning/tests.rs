@@ -268,3 +268,60 @@ fn wrong_policies_groups_and_prefixes_are_named_with_their_lines() {
         assert!(said.starts_with(start), "{said}\n{start}");
     }
 }
+
+#[test]
+fn a_night_has_lower_limits_by_the_organizations_clock() {
+    let text = BASE
+        .replace("\"USD\"\n\n[[user]]", "\"USD\"\ntime_zone = \"Europe/Rome\"\n\n[[user]]")
+        + "[[budget]]\norganization = \"acme\"\nspend_hour = \"20.00\"\n[budget.night]\n\
+           hours = \"20:00-07:30\"\ndays = [\"sun\", \"sat\"]\nconcurrent = 2\nspend_hour = \"1.50\"\n";
+    let change = stored(&text);
+    assert_eq!(change.organizations[0].time_zone, "Europe/Rome");
+    let budget = &change.guards.budgets[0];
+    let night = budget.night.as_ref().unwrap();
+    assert_eq!((night.hours, &night.days[..]), (Some((1200, 450)), &[5, 6][..]));
+    assert_eq!(night.allowance.spend_hour, "1.50".parse().unwrap());
+    assert_eq!(night.allowance.concurrent, 2);
+    assert_eq!(night.allowance.per_minute, budget.allowance.per_minute, "else as by day");
+}
+
+#[test]
+fn a_night_that_is_wrong_is_told_what_to_change() {
+    let with = |night: &str| {
+        problems(&format!("[[budget]]\norganization = \"acme\"\n[budget.night]\n{night}"))
+    };
+    assert_eq!(
+        with("hours = \"20-7\"\nconcurrent = 1\n"),
+        ["f.toml:28: budget.night.hours: \"20-7\" is no time of the day; write it like \
+          \"20:00-07:00\", from and until not the same; whole days go into days"]
+    );
+    assert_eq!(
+        with("days = [\"Samstag\"]\nspend_hour = \"500.00\"\n"),
+        [
+            "f.toml:28: budget.night.days: \"Samstag\" is no day; write one of \"mon\", \"tue\", \
+             \"wed\", \"thu\", \"fri\", \"sat\", \"sun\"",
+            "f.toml:29: budget.night.spend_hour: 500.00 is above the day's 100.00; a night's limits \
+             are lower"
+        ]
+    );
+    assert!(with("concurrent = 1\n")[0].contains("it says no time; write hours ="));
+    assert!(with("days = [\"sat\"]\n")[0].contains("no limit of it is lower than the day's"));
+    assert!(
+        with("days = [\"sat\"]\nmax_minutes = 241\n")[0].contains("241 is above the day's 240")
+    );
+    let zone =
+        problems("[[organization]]\nname = \"o\"\ncurrency = \"USD\"\ntime_zone = \"Rome\"\n");
+    assert!(zone[0].contains("\"Rome\" is no time zone; write its name"), "{zone:?}");
+}
+
+#[test]
+fn what_people_decided_about_countries_survives_the_file() {
+    let text = format!("{BASE}[[budget]]\norganization = \"acme\"\ncountries = [\"IT\", \"LV\"]\n");
+    let mut known = stored(&text);
+    let budget = &mut known.guards.budgets[0];
+    budget.approved = vec!["CH".parse().unwrap(), "IT".parse().unwrap()];
+    budget.denied = vec!["LV".parse().unwrap()];
+    let again = planned(&text, &known).change.guards.budgets.remove(0);
+    assert_eq!(again.approved, known.guards.budgets[0].approved);
+    assert_eq!(again.denied, known.guards.budgets[0].denied);
+}

@@ -2,7 +2,8 @@
 
 use model::policy::DestinationRule;
 use model::{
-    Allowance, Budget, Guards, NewCountries, Screen, Standing, Subject, Suspension, UnixTime,
+    Allowance, Budget, CallId, Country, Did, E164, Guards, NewCountries, Night, Outlay, Screen,
+    Standing, Subject, Suspension, Unapproved, UnixTime,
 };
 use sqlx::SqliteConnection;
 
@@ -18,15 +19,15 @@ use crate::sqlite::writing::Writing;
 
 const BUDGETS: &str = "
 INSERT INTO budget (kind, subject, concurrent, per_minute, spend_hour, spend_day, country_day,
-    max_secs, new_countries, approved)
+    max_secs, new_countries, approved, denied, night)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
-    value ->> 7, value ->> 8, value ->> 9
+    value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11
 FROM json_each($1) WHERE true
 ON CONFLICT (kind, subject) DO UPDATE SET concurrent = excluded.concurrent,
     per_minute = excluded.per_minute, spend_hour = excluded.spend_hour,
     spend_day = excluded.spend_day, country_day = excluded.country_day,
     max_secs = excluded.max_secs, new_countries = excluded.new_countries,
-    approved = excluded.approved";
+    approved = excluded.approved, denied = excluded.denied, night = excluded.night";
 
 const SCREENS: &str = "
 INSERT INTO screen (kind, subject, callers, anonymous_refused, lines_refused)
@@ -79,6 +80,37 @@ SELECT json_array(at, actor, verb, kind, subject, reason) FROM act ORDER BY sequ
         let rows = sqlx::query_scalar(ACTS).bind(i64::from(most)).fetch_all(&mut *reading).await;
         read_all(rows, act)
     }
+
+    /// Reads calls out that are over, in the order in which their records were written.
+    pub(crate) async fn outlays(
+        &self,
+        (written, call): (UnixTime, CallId),
+        most: u32,
+    ) -> Result<Vec<Outlay>, Error> {
+        const OUTLAYS: &str = "
+SELECT json_array(call, written, organization, organizer, called, invited, answered,
+    connected_micros, charge)
+FROM cdr WHERE decision_allowed = 1 AND trunk <> '' AND (written, call) > ($1, $2)
+ORDER BY written, call LIMIT $3";
+        let mut reading = self.reading().await?;
+        let query = sqlx::query_scalar(OUTLAYS).bind(written.micros).bind(call.to_string());
+        let rows = query.bind(i64::from(most)).fetch_all(&mut *reading).await;
+        read_all(rows, outlay)
+    }
+
+    /// Reads the newest calls that were refused because nobody has approved the country.
+    pub(crate) async fn unapproved(
+        &self,
+        since: UnixTime,
+        most: u32,
+    ) -> Result<Vec<Unapproved>, Error> {
+        const UNAPPROVED: &str = "
+SELECT json_array(organization, called, written) FROM cdr
+WHERE label = 'country_unapproved' AND written >= $1 ORDER BY written DESC, call DESC LIMIT $2";
+        let mut reading = self.reading().await?;
+        let query = sqlx::query_scalar(UNAPPROVED).bind(since.micros).bind(i64::from(most));
+        read_all(query.fetch_all(&mut *reading).await, unapproved)
+    }
 }
 
 /// Writes the guards of a change.
@@ -91,7 +123,7 @@ pub(super) async fn write(writing: &mut Writing, guards: &Guards) -> Result<(), 
 pub(super) async fn read(connection: &mut SqliteConnection) -> Result<Guards, Error> {
     const BUDGETS: &str = "
 SELECT json_array(kind, subject, concurrent, per_minute, spend_hour, spend_day, country_day,
-    max_secs, new_countries, approved)
+    max_secs, new_countries, approved, denied, night)
 FROM budget";
     const SUSPENSIONS: &str = "
 SELECT json_array(kind, subject, standing, reason, since) FROM suspension";
@@ -123,33 +155,63 @@ fn subject(row: &mut Fields) -> Result<Subject, Error> {
 }
 
 fn pack_budget(row: &Budget) -> Packed {
-    let allowed = &row.allowance;
-    let approved: Vec<&str> = row.approved.iter().map(model::Country::code).collect();
+    let codes =
+        |countries: &[Country]| countries.iter().map(Country::code).collect::<Vec<_>>().join(" ");
     named(row.subject)
+        .chain(pack_allowance(&row.allowance))
+        .text(word_of(NEW_COUNTRIES, &row.new_countries))
+        .text(codes(&row.approved))
+        .text(codes(&row.denied))
+        .text(argument(row.night.iter().map(pack_night)))
+}
+
+fn budget(row: &mut Fields) -> Result<Budget, Error> {
+    Ok(Budget {
+        subject: subject(row)?,
+        allowance: allowance(row)?,
+        new_countries: row.word::<NewCountries>(NEW_COUNTRIES)?,
+        approved: words(&row.text()?)?,
+        denied: words(&row.text()?)?,
+        night: row.rows()?.first_mut().map(night).transpose()?,
+    })
+}
+
+fn pack_allowance(allowed: &Allowance) -> Packed {
+    Packed::default()
         .int(allowed.concurrent)
         .int(allowed.per_minute)
         .money(allowed.spend_hour)
         .money(allowed.spend_day)
         .money(allowed.country_day)
         .int(allowed.max_secs)
-        .text(word_of(NEW_COUNTRIES, &row.new_countries))
-        .text(approved.join(" "))
 }
 
-fn budget(row: &mut Fields) -> Result<Budget, Error> {
-    Ok(Budget {
-        subject: subject(row)?,
-        allowance: Allowance {
-            concurrent: row.int()?,
-            per_minute: row.int()?,
-            spend_hour: row.money()?,
-            spend_day: row.money()?,
-            country_day: row.money()?,
-            max_secs: row.int()?,
-        },
-        new_countries: row.word::<NewCountries>(NEW_COUNTRIES)?,
-        approved: words(&row.text()?)?,
+fn allowance(row: &mut Fields) -> Result<Allowance, Error> {
+    Ok(Allowance {
+        concurrent: row.int()?,
+        per_minute: row.int()?,
+        spend_hour: row.money()?,
+        spend_day: row.money()?,
+        country_day: row.money()?,
+        max_secs: row.int()?,
     })
+}
+
+fn pack_night(night: &Night) -> Packed {
+    let days: Vec<String> = night.days.iter().map(u8::to_string).collect();
+    Packed::default()
+        .maybe_int(night.hours.map(|(from, _)| from.into()))
+        .maybe_int(night.hours.map(|(_, until)| until.into()))
+        .text(days.join(" "))
+        .chain(pack_allowance(&night.allowance))
+}
+
+fn night(row: &mut Fields) -> Result<Night, Error> {
+    let minute = |at: Option<i64>| at.map(u16::try_from).transpose();
+    let hours = (minute(row.maybe_int()?), minute(row.maybe_int()?));
+    let (Ok(from), Ok(until)) = hours else { return Err(corrupt("a night's hour")) };
+    let days = words(&row.text()?)?;
+    Ok(Night { hours: from.zip(until), days, allowance: allowance(row)? })
 }
 
 fn words<T: std::str::FromStr>(text: &str) -> Result<Vec<T>, Error> {
@@ -206,4 +268,25 @@ fn act(row: &mut Fields) -> Result<Act, Error> {
         subject: subject(row)?,
         reason: row.text()?,
     })
+}
+
+fn outlay(row: &mut Fields) -> Result<Outlay, Error> {
+    let (call, written) = (row.parse()?, row.time()?);
+    let (organization, organizer, called) = (row.parse()?, row.parse()?, called(row)?);
+    let begun = row.time()?;
+    let answered = row.maybe_int()?.map(|micros| UnixTime { micros });
+    let ended = answered.unwrap_or(begun).after(row.int()?);
+    let charge = row.money()?;
+    Ok(Outlay { call, written, organization, organizer, called, begun, ended, charge })
+}
+
+fn unapproved(row: &mut Fields) -> Result<Unapproved, Error> {
+    Ok(Unapproved { organization: row.parse()?, called: called(row)?, at: row.time()? })
+}
+
+fn called(row: &mut Fields) -> Result<E164, Error> {
+    match row.parse()? {
+        Did::E164(number) => Ok(number),
+        Did::Local(_) => Err(corrupt("a call out went to no number")),
+    }
 }

@@ -49,16 +49,16 @@ UPDATE revision SET number = new.value ->> 0 FROM json_each($1) AS new";
 const ORGANIZATIONS: &str = "
 INSERT INTO organization (id, name, currency, payg_needs_credits_licence, country, policy,
     premium_allowed, satellite_allowed, destinations, dial_out_allowed, dial_out_press_one,
-    dial_out_ring_secs)
+    dial_out_ring_secs, time_zone)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
-    value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11
+    value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12
 FROM json_each($1) WHERE true
 ON CONFLICT (id) DO UPDATE SET name = excluded.name,
     payg_needs_credits_licence = excluded.payg_needs_credits_licence, country = excluded.country,
     policy = excluded.policy, premium_allowed = excluded.premium_allowed,
     satellite_allowed = excluded.satellite_allowed, destinations = excluded.destinations,
     dial_out_allowed = excluded.dial_out_allowed, dial_out_press_one = excluded.dial_out_press_one,
-    dial_out_ring_secs = excluded.dial_out_ring_secs";
+    dial_out_ring_secs = excluded.dial_out_ring_secs, time_zone = excluded.time_zone";
 
 const GROUPS: &str = "
 INSERT INTO user_group (id, name, organization, rank, policy)
@@ -134,7 +134,8 @@ async fn revision(connection: &mut SqliteConnection) -> Result<u64, Error> {
 pub(super) async fn read(connection: &mut SqliteConnection) -> Result<Provision, Error> {
     const ORGANIZATIONS: &str = "
 SELECT json_array(id, name, currency, payg_needs_credits_licence, country, policy, premium_allowed,
-    satellite_allowed, destinations, dial_out_allowed, dial_out_press_one, dial_out_ring_secs)
+    satellite_allowed, destinations, dial_out_allowed, dial_out_press_one, dial_out_ring_secs,
+    time_zone)
 FROM organization ORDER BY id";
     const GROUPS: &str = "
 SELECT json_array(id, name, organization, rank, policy) FROM user_group ORDER BY id";
@@ -188,6 +189,7 @@ fn pack_organization(row: &Organization) -> Packed {
         .int(row.dial_out.enabled)
         .int(row.dial_out.press_one)
         .int(row.dial_out.ring_secs)
+        .text(&row.time_zone)
 }
 
 fn organization(row: &mut Fields) -> Result<Organization, Error> {
@@ -195,6 +197,7 @@ fn organization(row: &mut Fields) -> Result<Organization, Error> {
         id: row.parse()?,
         name: row.text()?,
         currency: currency(row)?,
+        time_zone: String::new(),
         dial_out: DialOutRules::default(),
         payg_needs_credits_licence: row.flag()?,
         outbound: OrganizationOutbound {
@@ -207,6 +210,7 @@ fn organization(row: &mut Fields) -> Result<Organization, Error> {
     };
     let (enabled, press_one, ring_secs) = (row.flag()?, row.flag()?, row.int()?);
     organization.dial_out = DialOutRules { enabled, press_one, ring_secs };
+    organization.time_zone = row.text()?;
     Ok(organization)
 }
 

@@ -39,6 +39,7 @@ pub(crate) fn organization(name: &str) -> Organization {
         id: OrganizationId::from_name(name),
         name: name.to_owned(),
         currency: Currency::parse("EUR").unwrap(),
+        time_zone: String::new(),
         dial_out: model::DialOutRules { enabled: false, press_one: false, ring_secs: 30 },
         payg_needs_credits_licence: false,
         outbound: Default::default(),

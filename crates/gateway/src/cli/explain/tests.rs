@@ -67,6 +67,7 @@ async fn answered(credit: &str) -> Store {
         id: OrganizationId::from_name("acme"),
         name: "acme".to_owned(),
         currency: Currency::parse("USD").unwrap(),
+        time_zone: String::new(),
         dial_out: model::DialOutRules::default(),
         payg_needs_credits_licence: false,
         outbound: Default::default(),
