@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use bridge::{Input, LiveCall};
 use jiff::Timestamp;
 use model::CallId;
-use model::record::{Capability, Cdr};
+use model::record::{Attempted, Capability, Cdr};
 use serde::Serialize;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -63,8 +63,10 @@ pub(crate) async fn one(
 fn over(cdr: &Cdr) -> serde_json::Value {
     serde_json::json!({
         "call": cdr.call.to_string(),
+        "call_type": cdr.call_type.word(),
         "sip_call_id": cdr.sip_call_id,
         "trunk": cdr.trunk,
+        "attempts": cdr.attempts.iter().map(attempt).collect::<Vec<_>>(),
         "state": "over",
         "caller": cdr.caller.as_ref().map(ToString::to_string),
         "called": cdr.called.as_ref().map(ToString::to_string),
@@ -76,9 +78,21 @@ fn over(cdr: &Cdr) -> serde_json::Value {
         "charge": cdr.charge.to_string(),
         "currency": cdr.currency.map(|currency| currency.to_string()),
         "ending": cdr.ending.label,
+        "released_by": cdr.ending.released_by,
         "sip_status": cdr.ending.sip_status,
         "q850": cdr.ending.q850,
+        "received": { "sip_status": cdr.received.sip_status, "q850": cdr.received.q850 },
         "reasons": cdr.reasons,
+    })
+}
+
+/// One INVITE of ours, as the carrier's engineer looks for it.
+fn attempt(attempt: &Attempted) -> serde_json::Value {
+    serde_json::json!({
+        "trunk": attempt.trunk,
+        "sip_call_id": attempt.sip_call_id,
+        "sip_status": attempt.sip_status,
+        "q850": attempt.q850,
     })
 }
 

@@ -145,6 +145,28 @@ impl Cause {
         }
     }
 
+    /// Returns the Q.850 cause that the other side named in its BYE, if it did.
+    pub(crate) const fn heard(self) -> Option<u8> {
+        match self {
+            Self::CallerHungUp(named) | Self::CalleeHungUp(named) => named,
+            Self::Unreached(..)
+            | Self::NotConfirmed
+            | Self::JoinedElsewhere
+            | Self::MeetingOver
+            | Self::Cancelled
+            | Self::Refused(_)
+            | Self::CreditExhausted
+            | Self::StoreLost
+            | Self::NoAck
+            | Self::SessionExpired
+            | Self::PeerGone
+            | Self::Drained
+            | Self::OperatorHungUp
+            | Self::Panicked
+            | Self::Fenced => None,
+        }
+    }
+
     /// Returns the SIP status of an INVITE that ends unanswered for this cause.
     pub(crate) fn status(self, refusal_codes: &[(String, u16)]) -> u16 {
         match self {

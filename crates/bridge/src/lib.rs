@@ -330,6 +330,11 @@ impl Bridge {
             sip::Event::Unproven { call } => self.step(call, Signal::Unproven, now),
             sip::Event::HungUp { call, q850 } => self.step(call, Signal::HungUp(q850), now),
             sip::Event::Lost { call, loss } => self.step(call, Signal::Lost(loss), now),
+            sip::Event::Dialled { call, sip_call_id } => {
+                if let Some(known) = self.calls.get_mut(&call) {
+                    known.file.dialled(sip_call_id);
+                }
+            }
             sip::Event::Progress { call, status, body } => {
                 self.step(call, Signal::Progress { status, body }, now);
             }

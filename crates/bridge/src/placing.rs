@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use credits::{Command, Terms};
-use model::record::{Capability, Cdr};
+use model::record::{CallType, Cdr};
 use model::{CallId, Did, E164, Money, Now, limits, numbering};
 use rand_chacha::rand_core::Rng;
 
@@ -214,6 +214,7 @@ impl Bridge {
                 withheld: item.options.withheld,
                 counted: false,
                 denied: None,
+                attempts: Vec::new(),
             }),
             payer: Payer::Nobody,
             held: false,
@@ -287,30 +288,14 @@ impl Bridge {
             return;
         }
         let cdr = Cdr {
-            call,
-            sip_call_id: call.to_string(),
-            trunk: String::new(),
-            caller: None,
-            withheld: None,
-            vouched: model::Vouched::Nothing,
             called: trail.called.map(Did::E164),
-            number_type: None,
             meeting: Some(host.meeting.id),
             organizer: Some(host.organizer.id),
             organization: Some(host.organization.id),
-            capability: Capability::Unattributed,
-            account: None,
-            invited: now.unix,
-            answered: None,
-            connected_micros: 0,
-            billed_secs: 0,
-            rate: None,
-            fee: Money::ZERO,
-            charge: Money::ZERO,
-            currency: None,
             ending: Cause::Refused(denied.refusal).ending(&[], false),
             reasons: trail.reasons.clone(),
             decision: trail.decision.clone(),
+            ..Cdr::begun(call, CallType::Out, now.unix)
         };
         let question = Question {
             owner: Owner::Call(call),

@@ -168,9 +168,9 @@ impl Book {
     }
 
     fn by_sip_call_id(&self, key: &str) -> Option<CallId> {
-        let over = self.cdrs.values().rev().find(|cdr| cdr.sip_call_id == key);
+        let over = self.cdrs.values().rev().find(|cdr| cdr.is_named(key));
         let mut live = self.page.legs.values().filter_map(open);
-        let live = live.find(|leg| leg.cdr.sip_call_id == key).map(|leg| leg.call);
+        let live = live.find(|leg| leg.cdr.is_named(key)).map(|leg| leg.call);
         live.or(over.map(|cdr| cdr.call))
     }
 

@@ -245,6 +245,7 @@ fn unpaid(mut cdr: Box<Cdr>) -> Box<Cdr> {
 
 #[cfg(test)]
 mod tests {
+    use model::record::CallType;
     use model::{AccountId, CallId, HoldId, Rate, RateVersion, SecondsRule};
     use rust_decimal::Decimal;
 
@@ -315,32 +316,15 @@ mod tests {
             call,
             sip_call_id: "a".into(),
             trunk: "t".into(),
-            caller: None,
-            withheld: None,
-            vouched: model::Vouched::Nothing,
-            called: None,
-            number_type: None,
-            meeting: None,
-            organizer: None,
-            organization: None,
             capability: Capability::Credits,
-            account: None,
-            invited: UnixTime::default(),
             answered: Some(UnixTime::default()),
-            connected_micros: 0,
-            billed_secs: 0,
-            rate: None,
-            fee: Money::ZERO,
-            charge: Money::ZERO,
-            currency: None,
             ending: Ending {
                 label: "live".into(),
                 released_by: "tollgate".into(),
                 sip_status: 200,
                 q850: 16,
             },
-            reasons: Vec::new(),
-            decision: None,
+            ..Cdr::begun(call, CallType::In, UnixTime::default())
         }
     }
 }

@@ -3,7 +3,7 @@
 //! `decide` is given the rows that a command concerns and returns those that it changes. It reads
 //! no clock and keeps nothing. A refusal changes nothing.
 
-use model::record::Cdr;
+use model::record::{CallType, Cdr};
 use model::{HoldId, Money, UnixTime};
 
 use crate::account::{Account, Source};
@@ -300,10 +300,14 @@ pub(crate) fn sum(one: Money, other: Money) -> Result<Money, CreditRefusal> {
     one.checked_add(other).ok_or(CreditRefusal::BadAmount)
 }
 
-/// Whether both are the same life of the same leg: what never changes while it is open.
+/// Whether both are the same life of the same leg: what never changes while it is open. A call of
+/// ours has no Call-ID on the wire before its INVITE leaves, and another one at each trunk.
 fn same_leg(known: &OpenLeg, asked: &OpenLeg) -> bool {
-    (known.call, &known.epoch, &known.cdr.sip_call_id)
-        == (asked.call, &asked.epoch, &asked.cdr.sip_call_id)
+    let named = |leg: &OpenLeg| match leg.cdr.call_type {
+        CallType::In => Some(leg.cdr.sip_call_id.clone()),
+        CallType::Out => None,
+    };
+    (known.call, &known.epoch, named(known)) == (asked.call, &asked.epoch, named(asked))
 }
 
 /// A leg before its first hold; money in the asker's copy means nothing.

@@ -56,3 +56,5 @@ pub const MEDIA_THREADS: u8 = 16;
 pub const CALLS: usize = 20_000;
 /// Digits kept of what a caller keys in one go.
 pub const DIGITS: usize = 32;
+/// Most INVITEs of one call of ours that its record lists; the last one is always among them.
+pub const ATTEMPTS: usize = 32;

@@ -1,6 +1,7 @@
 //! Records as plain data: what is provisioned, and what is written once when a call is over.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use crate::dial_out::{DialOutRules, MeetingDialOut};
 use crate::guard::Guards;
@@ -305,12 +306,85 @@ pub enum Capability {
     Unattributed,
 }
 
+/// Which way a call went (domain.md §9).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CallType {
+    /// Somebody called us.
+    In,
+    /// We called somebody, or were asked to.
+    Out,
+}
+
+impl CallType {
+    /// Every value with its word in records and reports.
+    pub const WORDS: [(&'static str, Self); 2] = [("conf_in", Self::In), ("conf_out", Self::Out)];
+
+    /// Returns its word.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::In => "conf_in",
+            Self::Out => "conf_out",
+        }
+    }
+}
+
+/// One INVITE of ours, so that the carrier it went to can find it in its own records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempted {
+    /// The trunk's name.
+    pub trunk: String,
+    /// Its Call-ID on the wire.
+    pub sip_call_id: String,
+    /// The final answer that came over the wire, if one was told of.
+    pub sip_status: Option<u16>,
+    /// The Q.850 cause of its Reason header.
+    pub q850: Option<u8>,
+}
+
+/// What the other side said at the end, as it said it. What we make of that is [`Ending`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Received {
+    /// The final answer to the last INVITE of ours; `None` if none came, or the call was not ours.
+    pub sip_status: Option<u16>,
+    /// The cause in the Reason header of that answer, or of the BYE (ITU-T Q.850).
+    pub q850: Option<u8>,
+}
+
+/// A caller's number that its owner withholds (reliability.md S25). It is shown in the billing view
+/// alone, and never stored as it is.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Withheld {
+    /// As it came: only in the memory of the node that serves the call.
+    Plain(Did),
+    /// Encrypted.
+    Sealed {
+        /// Names the key.
+        key: String,
+        /// The number under it, in hexadecimal digits.
+        text: String,
+    },
+    /// It was withheld, and is not kept: there is no key for such numbers.
+    NotKept,
+}
+
+/// The number is not shown, not even masked.
+impl fmt::Debug for Withheld {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Plain(_) => "withheld",
+            Self::Sealed { .. } => "withheld, sealed",
+            Self::NotKept => "withheld, not kept",
+        })
+    }
+}
+
 /// How a call ended, one closed set for CDR, metrics and `explain`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ending {
     /// `caller_hung_up`, `credit_exhausted`, `unknown_number`, …: a refusal's label or a cause's.
     pub label: Cow<'static, str>,
-    /// Who released: `caller`, `tollgate` or `network`.
+    /// Who released: `caller`, `callee`, `tollgate` or `network`.
     pub released_by: Cow<'static, str>,
     /// The final SIP status of the INVITE, 200 when answered.
     pub sip_status: u16,
@@ -323,14 +397,19 @@ pub struct Ending {
 pub struct Cdr {
     /// Our id.
     pub call: CallId,
-    /// The carrier's Call-ID.
+    /// Which way it went.
+    pub call_type: CallType,
+    /// The Call-ID on the wire: the carrier's, or of the last INVITE of ours; our own id where no
+    /// INVITE left.
     pub sip_call_id: String,
-    /// The trunk's name; it came in there.
+    /// The trunk's name: it came in there, or was placed by it last; empty where none was chosen.
     pub trunk: String,
+    /// The INVITEs of ours in their order, at most [`crate::limits::ATTEMPTS`].
+    pub attempts: Vec<Attempted>,
     /// Who called, if known, a number, and not withheld.
     pub caller: Option<Did>,
-    /// Who called, where they want it withheld: for the billing view alone (reliability.md S25).
-    pub withheld: Option<Did>,
+    /// Who called, where they want it withheld.
+    pub withheld: Option<Withheld>,
     /// Who vouched for the caller's number.
     pub vouched: Vouched,
     /// What was dialled.
@@ -365,6 +444,8 @@ pub struct Cdr {
     pub currency: Option<Currency>,
     /// How it ended.
     pub ending: Ending,
+    /// What the other side said at the end.
+    pub received: Received,
     /// Why it was admitted or refused, in words for `explain`: licence, rule, rate.
     pub reasons: Vec<String>,
     /// What was decided about the number, when we were to call it.
@@ -372,6 +453,52 @@ pub struct Cdr {
 }
 
 impl Cdr {
+    /// Returns the record of a call of which nothing more is known: no trunk, no answer, no price.
+    #[must_use]
+    pub fn begun(call: CallId, call_type: CallType, invited: UnixTime) -> Self {
+        Self {
+            call,
+            call_type,
+            sip_call_id: call.to_string(),
+            trunk: String::new(),
+            attempts: Vec::new(),
+            caller: None,
+            withheld: None,
+            vouched: Vouched::Nothing,
+            called: None,
+            number_type: None,
+            meeting: None,
+            organizer: None,
+            organization: None,
+            capability: Capability::Unattributed,
+            account: None,
+            invited,
+            answered: None,
+            connected_micros: 0,
+            billed_secs: 0,
+            rate: None,
+            fee: Money::ZERO,
+            charge: Money::ZERO,
+            currency: None,
+            ending: Ending {
+                label: "live".into(),
+                released_by: "tollgate".into(),
+                sip_status: 0,
+                q850: 0,
+            },
+            received: Received::default(),
+            reasons: Vec::new(),
+            decision: None,
+        }
+    }
+
+    /// Whether this is its Call-ID on the wire, or that of an INVITE that came to nothing.
+    #[must_use]
+    pub fn is_named(&self, sip_call_id: &str) -> bool {
+        let attempted = || self.attempts.iter().any(|attempt| attempt.sip_call_id == sip_call_id);
+        self.sip_call_id == sip_call_id || attempted()
+    }
+
     /// Returns the version of the pinned rate.
     #[must_use]
     pub fn rate_version(&self) -> Option<RateVersion> {
@@ -430,6 +557,21 @@ mod tests {
         );
         assert_eq!(read("+390116", &america).as_deref(), Some("390116"));
         assert_eq!(read("anonymous", &america), None);
+    }
+
+    #[test]
+    fn a_withheld_number_is_not_shown_even_masked() {
+        let plain = Withheld::Plain("+14155550199".parse().unwrap());
+        assert_eq!(format!("{plain:?}"), "withheld");
+        let sealed = Withheld::Sealed { key: "1f".into(), text: "00".into() };
+        assert_eq!(format!("{sealed:?}"), "withheld, sealed");
+    }
+
+    #[test]
+    fn every_call_type_has_its_word() {
+        for (word, value) in CallType::WORDS {
+            assert_eq!(value.word(), word);
+        }
     }
 
     fn plan(code: &str, national: &str, international: &str) -> NumberingPlan {

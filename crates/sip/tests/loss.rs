@@ -177,6 +177,7 @@ impl World {
                 | Event::Alive { .. }
                 | Event::Unproven { .. }
                 | Event::Keyed { .. }
+                | Event::Dialled { .. }
                 | Event::Progress { .. }
                 | Event::Accepted { .. }
                 | Event::Failed { .. }

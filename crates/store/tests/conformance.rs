@@ -5,9 +5,9 @@ mod world;
 
 use credits::{Answer, Command, CreditRefusal, HoldState, OpenLeg};
 use model::policy::{Decision, DestinationRule};
-use model::record::{Capability, Provision};
+use model::record::{Attempted, CallType, Capability, Cdr, Provision};
 use model::{
-    Allowance, Budget, CallId, Guards, Instant, Money, NewCountries, Night, NumberId,
+    Allowance, Budget, CallId, Guards, HoldId, Instant, Money, NewCountries, Night, NumberId,
     OrganizationId, Outlay, Screen, Subject, UnixTime, UserId,
 };
 use store::{Act, EntryKind, Error, Store, Verb};
@@ -49,6 +49,7 @@ stories! {
     a_settled_leg_is_owed_a_farewell_until_it_was_said,
     a_node_under_another_name_settles_what_the_old_name_left,
     a_call_is_explained_by_either_id,
+    a_call_of_ours_is_found_by_each_of_its_invites,
     every_reading_of_nothing_is_empty,
     applying_twice_changes_nothing,
     tariffs_are_replaced_by_scope,
@@ -451,6 +452,54 @@ async fn a_call_is_explained_by_either_id(store: Store) {
     assert_eq!(fates, [captured("0.30"), captured("0.03"), released]);
     let charged: Vec<_> = over.entries.iter().map(|entry| entry.amount).collect();
     assert_eq!(charged, [money("-0.30"), money("-0.03")]);
+}
+
+async fn a_call_of_ours_is_found_by_each_of_its_invites(store: Store) {
+    funded(&store, &["acme"]).await;
+    let attempt = |id: &str, sip_status, q850| Attempted {
+        trunk: id.to_owned(),
+        sip_call_id: format!("{id}@gateway.example"),
+        sip_status,
+        q850,
+    };
+    let record = |call| Cdr {
+        call_type: CallType::Out,
+        sip_call_id: "last@gateway.example".to_owned(),
+        trunk: "last".to_owned(),
+        attempts: vec![
+            attempt("first", None, None),
+            attempt("second", Some(503), Some(34)),
+            attempt("last", Some(200), None),
+        ],
+        ..cdr(call, Some("acme"))
+    };
+    let dialled = || {
+        let mut leg = leg(7, Some("acme"));
+        leg.cdr = Box::new(Cdr { sip_call_id: "7".to_owned(), attempts: Vec::new(), ..record(7) });
+        leg
+    };
+    let hold = HoldId { leg: CallId(7), sequence: 0 };
+    let leg = Box::new(dialled());
+    let place = Command::Place { hold, leg, covers_secs: 0, wanted_secs: 60 };
+    let heard = OpenLeg { answered: Some(Instant::START), ..dialled() };
+    let answered =
+        Command::Answered { leg: Box::new(OpenLeg { cdr: Box::new(record(7)), ..heard }) };
+    for command in [place, answered] {
+        let answer = one(&store, command).await;
+        assert!(!matches!(answer, Answer::Refused { .. }), "{answer:?}");
+    }
+    let live = store.case("last@gateway.example").await.unwrap().unwrap();
+    assert_eq!(live.open.map(|leg| *leg.cdr), Some(record(7)));
+    one(&store, Command::Close { used_micros: 9_000_000, cdr: Box::new(record(7)) }).await;
+    one(&store, Command::Release { cdr: Box::new(cdr(8, None)) }).await;
+    let over = store.case(&CallId(7).to_string()).await.unwrap();
+    assert_eq!(
+        over.as_ref().and_then(|case| case.cdr.clone()).map(|cdr| cdr.attempts.len()),
+        Some(3)
+    );
+    for name in ["first", "second", "last"] {
+        assert_eq!(store.case(&format!("{name}@gateway.example")).await.unwrap(), over, "{name}");
+    }
 }
 
 async fn every_reading_of_nothing_is_empty(store: Store) {

@@ -134,6 +134,7 @@ impl Dialing {
     fn accepted(self, answer: Option<&Bytes>, file: &mut File, turn: &mut Turn<'_>) -> State {
         let now = turn.now;
         file.answered = Some(now);
+        file.heard_back(200, None);
         if let Some(outgoing) = &mut file.outgoing {
             outgoing.rang.get_or_insert(now.mono);
         }
@@ -160,6 +161,9 @@ impl Dialing {
             (false, _) => "could not be reached: no address, or no connection".to_owned(),
         };
         file.because(format!("trunk {} {said}", file.trunk.name));
+        if failure.answered {
+            file.heard_back(failure.status, failure.q850);
+        }
         turn.health.failed(file.trunk.id, failure, turn.now.mono);
         if !failure.contacts.is_empty() {
             return self.redirected(failure, file, turn);

@@ -7,8 +7,10 @@ use credits::{OpenLeg, Terms};
 use media::sdp::OwnKeys;
 use model::Protection;
 use model::policy::Decision;
-use model::record::{Capability, Cdr, ServiceNumber, Trunk};
-use model::{CallId, Did, E164, Instant, Money, Now, Vouched};
+use model::record::{
+    Attempted, CallType, Capability, Cdr, Received, ServiceNumber, Trunk, Withheld,
+};
+use model::{CallId, Did, E164, Instant, Money, Now, Vouched, limits};
 
 use crate::call::keys::Presses;
 use crate::directory::{Hosted, Price};
@@ -50,12 +52,15 @@ pub(crate) struct Outgoing {
     pub(crate) counted: bool,
     /// What it was refused for, if it was; told to whoever asked for it.
     pub(crate) denied: Option<Denied>,
+    /// The INVITEs that left.
+    pub(crate) attempts: Vec<Attempted>,
 }
 
 /// A call's file.
 #[derive(Debug)]
 pub(crate) struct File {
     pub(crate) call: CallId,
+    /// Of the INVITE that came, or that left last; our own id until then.
     pub(crate) sip_call_id: String,
     pub(crate) trunk: Arc<Trunk>,
     /// Whether its signalling is encrypted, so that keys may be told.
@@ -143,11 +148,42 @@ impl File {
         self.keys = wanted.then(|| Box::new(OwnKeys::new([turn.random(), turn.random()])));
     }
 
+    /// Notes that an INVITE of ours leaves by the present trunk.
+    pub(crate) fn dialled(&mut self, sip_call_id: String) {
+        self.sip_call_id.clone_from(&sip_call_id);
+        let Some(outgoing) = &mut self.outgoing else { return };
+        outgoing.attempts.truncate(limits::ATTEMPTS - 1);
+        let trunk = self.trunk.name.clone();
+        outgoing.attempts.push(Attempted { trunk, sip_call_id, sip_status: None, q850: None });
+    }
+
+    /// Notes the final answer to the last INVITE of ours.
+    pub(crate) fn heard_back(&mut self, sip_status: u16, q850: Option<u8>) {
+        let last = self.outgoing.as_mut().and_then(|outgoing| outgoing.attempts.last_mut());
+        if let Some(last) = last {
+            (last.sip_status, last.q850) = (Some(sip_status), q850);
+        }
+    }
+
+    /// Returns what the other side said at the end.
+    fn received(&self, cause: Cause) -> Received {
+        let last = self.outgoing.as_ref().and_then(|outgoing| outgoing.attempts.last());
+        let (sip_status, named) = last.map_or((None, None), |last| (last.sip_status, last.q850));
+        Received { sip_status, q850: cause.heard().or(named) }
+    }
+
     /// Returns which way the call goes.
     pub(crate) const fn direction(&self) -> Direction {
         match self.outgoing {
             Some(_) => Direction::Out,
             None => Direction::In,
+        }
+    }
+
+    const fn call_type(&self) -> CallType {
+        match self.direction() {
+            Direction::In => CallType::In,
+            Direction::Out => CallType::Out,
         }
     }
 
@@ -188,10 +224,12 @@ impl File {
         let owner = self.number.as_ref().and_then(|number| number.dedicated_to);
         let mut cdr = Cdr {
             call: self.call,
+            call_type: self.call_type(),
             sip_call_id: self.sip_call_id.clone(),
             trunk: self.trunk.name.clone(),
+            attempts: self.outgoing.as_ref().map_or(Vec::new(), |own| own.attempts.clone()),
             caller: self.caller.clone(),
-            withheld: self.withheld.clone(),
+            withheld: self.withheld.clone().map(Withheld::Plain),
             vouched: self.vouched,
             called: self.called.clone(),
             number_type: self.number.as_ref().map(|number| number.number_type),
@@ -209,6 +247,7 @@ impl File {
             charge: Money::ZERO,
             currency: self.price.map(|price| price.currency),
             ending: cause.ending(&self.trunk.refusal_codes, self.answered.is_some()),
+            received: self.received(cause),
             reasons: self.reasons.clone(),
             decision: self.decision.clone(),
         };

@@ -1,7 +1,7 @@
 //! Legs, rates and records for the book's tests.
 
 use credits::{Class, Epoch, OpenLeg, Terms};
-use model::record::{Capability, Cdr, Ending};
+use model::record::{CallType, Capability, Cdr, Ending};
 use model::{
     AccountId, CallId, Currency, Money, OrganizationId, Rate, RateVersion, SecondsRule, UnixTime,
 };
@@ -49,34 +49,19 @@ pub(crate) fn leg(call: u128, epoch: u64, terms: Option<(u128, Rate)>) -> OpenLe
 pub(crate) fn cdr(call: u128, terms: Option<&Terms>) -> Cdr {
     let account = terms.map(|terms| terms.account);
     Cdr {
-        call: CallId(call),
         sip_call_id: format!("{call}@carrier.example"),
         trunk: "carrier".to_owned(),
-        caller: None,
-        withheld: None,
-        vouched: model::Vouched::Nothing,
-        called: None,
-        number_type: None,
-        meeting: None,
-        organizer: None,
         organization: account.map(|account| OrganizationId(account.0)),
         capability: if terms.is_some() { Capability::Credits } else { Capability::Included },
         account,
-        invited: NOW,
         answered: Some(NOW),
-        connected_micros: 0,
-        billed_secs: 0,
         rate: terms.map(|terms| terms.rate),
-        fee: Money::ZERO,
-        charge: Money::ZERO,
-        currency: None,
         ending: Ending {
             label: "caller_hung_up".into(),
             released_by: "caller".into(),
             sip_status: 200,
             q850: 16,
         },
-        reasons: Vec::new(),
-        decision: None,
+        ..Cdr::begun(CallId(call), CallType::In, NOW)
     }
 }

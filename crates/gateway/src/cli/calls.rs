@@ -121,6 +121,13 @@ fn over(cdrs: &[Cdr], view: View, (csv, json): (bool, bool), out: &mut impl Writ
         "sip",
         "vouched",
         "withheld_caller",
+        "call_type",
+        "trunk",
+        "sip_call_id",
+        "released_by",
+        "q850",
+        "received_sip",
+        "received_q850",
     ]);
     for cdr in cdrs {
         table.push(row(cdr, view));
@@ -151,7 +158,18 @@ fn row(cdr: &Cdr, view: View) -> Vec<String> {
         cdr.ending.sip_status.to_string(),
         cdr.vouched.word().to_owned(),
         view.withheld(cdr.withheld.as_ref()).unwrap_or_else(|| "-".to_owned()),
+        cdr.call_type.word().to_owned(),
+        if cdr.trunk.is_empty() { "-".to_owned() } else { cdr.trunk.clone() },
+        cdr.sip_call_id.clone(),
+        cdr.ending.released_by.to_string(),
+        cdr.ending.q850.to_string(),
+        maybe(cdr.received.sip_status),
+        maybe(cdr.received.q850),
     ]
+}
+
+fn maybe(code: Option<impl ToString>) -> String {
+    code.map_or_else(|| "-".to_owned(), |code| code.to_string())
 }
 
 /// A call detail record as JSON: money is exact text, times are ISO 8601 in UTC.
@@ -169,8 +187,15 @@ pub(super) fn cdr_json(cdr: &Cdr, view: View) -> Value {
     });
     json!({
         "call": cdr.call.to_string(),
+        "call_type": cdr.call_type.word(),
         "sip_call_id": cdr.sip_call_id,
         "trunk": cdr.trunk,
+        "attempts": cdr.attempts.iter().map(|attempt| json!({
+            "trunk": attempt.trunk,
+            "sip_call_id": attempt.sip_call_id,
+            "sip_status": attempt.sip_status,
+            "q850": attempt.q850,
+        })).collect::<Vec<Value>>(),
         "caller": view.number(cdr.caller.as_ref()),
         "withheld_caller": view.withheld(cdr.withheld.as_ref()),
         "vouched": cdr.vouched.word(),
@@ -193,6 +218,7 @@ pub(super) fn cdr_json(cdr: &Cdr, view: View) -> Value {
         "released_by": cdr.ending.released_by,
         "sip_status": cdr.ending.sip_status,
         "q850": cdr.ending.q850,
+        "received": { "sip_status": cdr.received.sip_status, "q850": cdr.received.q850 },
         "reasons": cdr.reasons,
         "decision": cdr.decision.as_ref().map(|decision| {
             json!({
@@ -221,6 +247,8 @@ pub(super) fn ended(answered: UnixTime, connected_micros: u64) -> UnixTime {
 
 #[cfg(test)]
 mod tests {
+    use model::record::CallType;
+
     use super::*;
 
     fn shown(calls: &Value) -> String {
@@ -246,37 +274,18 @@ mod tests {
     }
 
     fn cdr() -> Cdr {
-        let nothing = model::Money::ZERO;
         Cdr {
-            call: model::CallId(42),
             sip_call_id: "=cmd\r\n@carrier".to_owned(),
             trunk: "carrier".to_owned(),
             caller: "+14155550123".parse().ok(),
-            withheld: None,
-            vouched: model::Vouched::Nothing,
             called: "7000".parse().ok(),
-            number_type: None,
-            meeting: None,
-            organizer: None,
-            organization: None,
-            capability: model::record::Capability::Unattributed,
-            account: None,
-            invited: UnixTime { micros: 0 },
-            answered: None,
-            connected_micros: 0,
-            billed_secs: 0,
-            rate: None,
-            fee: nothing,
-            charge: nothing,
-            currency: None,
             ending: model::record::Ending {
                 label: "unknown_number".into(),
                 released_by: "tollgate".into(),
                 sip_status: 404,
                 q850: 1,
             },
-            reasons: Vec::new(),
-            decision: None,
+            ..Cdr::begun(model::CallId(42), CallType::In, UnixTime { micros: 0 })
         }
     }
 
@@ -301,14 +310,16 @@ mod tests {
         let text = records(View::Masked, (false, false));
         let row: Vec<&str> = text.lines().last().unwrap().split_whitespace().collect();
         assert_eq!(row[2], "-");
-        assert_eq!(row[11..], ["unknown_number", "404", "nothing", "-"]);
+        assert_eq!(row[11..15], ["unknown_number", "404", "nothing", "-"]);
+        assert_eq!(row[15..17], ["conf_in", "carrier"]);
+        assert_eq!(row[row.len() - 4..], ["tollgate", "1", "-", "-"]);
     }
 
     #[test]
     fn a_withheld_caller_is_shown_in_the_billing_view_alone() {
         let record = || Cdr {
             caller: None,
-            withheld: Some("+14155550199".parse().unwrap()),
+            withheld: Some(model::record::Withheld::Plain("+14155550199".parse().unwrap())),
             vouched: model::Vouched::Full,
             ..cdr()
         };
@@ -319,7 +330,7 @@ mod tests {
         assert!(told(View::Full).contains("\"vouched\":\"passed_a\""));
         let cells = |view| row(&record(), view).join(" ");
         assert!(!cells(View::Masked).contains("1415555"));
-        assert!(cells(View::Full).ends_with("passed_a +14155550199"));
+        assert!(cells(View::Full).contains("passed_a +14155550199"));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::io::Write;
 
 use anyhow::{Result, bail};
 use model::Money;
-use model::record::{Capability, Cdr, Provision};
+use model::record::{CallType, Capability, Cdr, Provision};
 use serde_json::{Value, json};
 use store::{Case, Entry, HoldState, HoldView};
 
@@ -104,6 +104,7 @@ fn came(case: &Case, cdr: &Cdr, view: View, out: &mut impl Write) -> Result<()> 
     let kind = if is_ours(cdr) { "called by us" } else { "not one of ours" };
     let kind = cdr.number_type.map_or(kind, number_type);
     writeln!(out, "  dialled      {} ({kind})", view.number(cdr.called.as_ref()))?;
+    attempts(cdr, out)?;
     let Some(answered) = cdr.answered else {
         return Ok(writeln!(out, "  answered     never")?);
     };
@@ -115,9 +116,23 @@ fn came(case: &Case, cdr: &Cdr, view: View, out: &mut impl Write) -> Result<()> 
     Ok(())
 }
 
-/// Whether we placed the call, or were to: only then was a number decided about, or no trunk known.
+/// Whether we placed the call, or were to.
 fn is_ours(cdr: &Cdr) -> bool {
-    cdr.decision.is_some() || cdr.trunk.is_empty()
+    cdr.call_type == CallType::Out
+}
+
+/// Each INVITE of ours, by the name that the carrier finds it by.
+fn attempts(cdr: &Cdr, out: &mut impl Write) -> Result<()> {
+    for attempt in &cdr.attempts {
+        let cause = attempt.q850.map_or_else(String::new, |cause| format!(", cause {cause}"));
+        let told = attempt.sip_status.map_or_else(
+            || "no final answer".to_owned(),
+            |status| format!("answered {status}{cause}"),
+        );
+        let (trunk, name) = (printable(&attempt.trunk), printable(&attempt.sip_call_id));
+        writeln!(out, "  tried        trunk {trunk}: {told}; its Call-ID {name}")?;
+    }
+    Ok(())
 }
 
 fn why(cdr: &Cdr, provision: &Provision, out: &mut impl Write) -> Result<()> {
@@ -222,6 +237,10 @@ fn ending(cdr: &Cdr, out: &mut impl Write) -> Result<()> {
     writeln!(out, "  {}: {}", ending.label, words::of(&ending.label))?;
     let (by, status, cause) = (&ending.released_by, ending.sip_status, ending.q850);
     writeln!(out, "  released by {by}; SIP status {status}, Q.850 cause {cause}")?;
+    let named = |code: Option<String>| code.unwrap_or_else(|| "none".to_owned());
+    let status = named(cdr.received.sip_status.map(|status| status.to_string()));
+    let cause = named(cdr.received.q850.map(|cause| cause.to_string()));
+    writeln!(out, "  heard from the other side: SIP status {status}, Q.850 cause {cause}")?;
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! How values are shown to people and in JSON, the same in every subcommand.
 
 use jiff::Timestamp;
-use model::record::{Capability, NumberType};
+use model::record::{Capability, NumberType, Withheld};
 use model::{Did, Money, Rate, SecondsRule, UnixTime};
 
 /// ISO 8601 in UTC with milliseconds; moments outside the calendar are clamped to its edges.
@@ -35,10 +35,12 @@ impl View {
     }
 
     /// Shows a number that its owner withholds: in the billing view alone (reliability.md S25).
-    pub(crate) fn withheld(self, number: Option<&Did>) -> Option<String> {
-        match self {
-            Self::Masked => None,
-            Self::Full => number.map(Did::full),
+    pub(crate) fn withheld(self, number: Option<&Withheld>) -> Option<String> {
+        match (self, number?) {
+            (Self::Masked, _) => None,
+            (Self::Full, Withheld::Plain(number)) => Some(number.full()),
+            (Self::Full, Withheld::Sealed { key, .. }) => Some(format!("sealed by key {key}")),
+            (Self::Full, Withheld::NotKept) => Some("not kept".to_owned()),
         }
     }
 }

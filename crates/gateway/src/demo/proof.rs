@@ -223,7 +223,7 @@ fn shown(amount: Option<Money>) -> String {
 mod tests {
     use std::borrow::Cow;
 
-    use model::record::{Ending, NumberType};
+    use model::record::{CallType, Ending, NumberType};
     use model::{
         AccountId, CallId, Currency, HoldId, OrganizationId, Rate, RateVersion, SecondsRule,
         UnixTime,
@@ -281,25 +281,15 @@ mod tests {
     fn cdr(call: u128, sip_call_id: &str) -> Cdr {
         let time = |secs: i64| UnixTime { micros: secs * 1_000_000 };
         Cdr {
-            call: CallId(call),
             sip_call_id: sip_call_id.to_owned(),
             trunk: "demo".to_owned(),
-            caller: None,
-            withheld: None,
-            vouched: model::Vouched::Nothing,
-            called: None,
             number_type: Some(NumberType::Toll),
-            meeting: None,
-            organizer: None,
-            organization: None,
             capability: Capability::Credits,
             account: Some(AccountId(1)),
-            invited: time(0),
             answered: Some(time(0)),
             connected_micros: 40_000_000,
             billed_secs: 40,
             rate: Some(rate()),
-            fee: Money::ZERO,
             charge: Money::from_micros(400_000),
             currency: Currency::parse("EUR"),
             ending: Ending {
@@ -308,8 +298,7 @@ mod tests {
                 sip_status: 200,
                 q850: 16,
             },
-            reasons: Vec::new(),
-            decision: None,
+            ..Cdr::begun(CallId(call), CallType::In, time(0))
         }
     }
 

@@ -70,6 +70,14 @@ pub enum Event {
         /// Why.
         loss: Loss,
     },
+    /// An INVITE of ours leaves, by the next address of its trunk. One that is sent again with
+    /// credentials, or another session interval, is the same to the peer and no news.
+    Dialled {
+        /// The call.
+        call: CallId,
+        /// Its Call-ID on the wire.
+        sip_call_id: String,
+    },
     /// A provisional answer came to an INVITE of ours, 100 included.
     Progress {
         /// The call.

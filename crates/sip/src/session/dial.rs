@@ -97,6 +97,7 @@ impl Endpoint {
         let serial = self.next_serial();
         let invite = self.invite(serial, &mut template, (&open, &Lines::new()), now)?;
         self.trunks.hold(trunk);
+        self.emit(Event::Dialled { call, sip_call_id: template.id.call_id.to_string() });
         let stage = Stage::Open(Box::new(open));
         // What comes next goes by the same stream.
         let sent = self.placed.row(invite).filter(|row| row.flow.listener == flow.listener);

@@ -363,7 +363,7 @@ fn shown(event: &Event) -> String {
             format!("registered {registered} {status}")
         }
         Event::OrphanEnded { answered, .. } => format!("orphan-ended {answered}"),
-        Event::Counted(_) => String::new(),
+        Event::Dialled { .. } | Event::Counted(_) => String::new(),
     }
 }
 

@@ -140,7 +140,9 @@ impl Book {
     fn check(&mut self, node: &Node) -> Result<(), TestCaseError> {
         for event in &node.events[self.seen..] {
             let (call, before, after) = match event {
-                Event::Progress { call, .. } => (call, true, Some(true)),
+                Event::Dialled { call, .. } | Event::Progress { call, .. } => {
+                    (call, true, Some(true))
+                }
                 Event::Accepted { call, .. } => (call, true, Some(false)),
                 Event::Failed { call, .. } => (call, true, None),
                 Event::Confirmed { call, .. }

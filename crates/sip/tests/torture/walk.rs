@@ -164,7 +164,8 @@ fn check(events: &[Event]) -> Result<(), TestCaseError> {
             Event::Cancelled { call } | Event::HungUp { call, .. } | Event::Lost { call, .. } => {
                 (*call, true)
             }
-            Event::Progress { .. }
+            Event::Dialled { .. }
+            | Event::Progress { .. }
             | Event::Accepted { .. }
             | Event::Failed { .. }
             | Event::Reachable { .. }

@@ -1,12 +1,15 @@
 //! Rates and records of calls as rows.
 
 use model::policy::Decision;
-use model::record::{Cdr, Ending};
+use model::record::{Attempted, CallType, Cdr, Ending, Received, Withheld};
 use model::{Currency, Instant, Rate, RateVersion, Vouched};
 
 use crate::Error;
-use crate::sqlite::row::{Fields, Packed, corrupt, word_of};
+use crate::sqlite::row::{Fields, Packed, argument, corrupt, word_of};
 use crate::sqlite::words::{CAPABILITIES, NUMBER_TYPES, ROUNDINGS};
+
+/// Stands for the key of a withheld number that is not kept.
+const NO_KEY: &str = "";
 
 /// Columns of a rate.
 const RATE_COLUMNS: usize = 7;
@@ -43,10 +46,16 @@ pub(crate) fn maybe_rate(row: &mut Fields) -> Result<Option<Rate>, Error> {
     }))
 }
 
-/// Columns: those of table `cdr` from `call` and `sip_call_id` to `vouched`.
+/// Columns: those of table `cdr` from `call` and `sip_call_id` to `attempts`. A withheld number that
+/// nobody has sealed is not written.
 pub(crate) fn pack_cdr(cdr: &Cdr) -> Packed {
     let reasons = serde_json::Value::from(cdr.reasons.clone());
     let rate = cdr.rate.as_ref().map(pack_rate);
+    let (key, sealed) = match &cdr.withheld {
+        None => (None, None),
+        Some(Withheld::Sealed { key, text }) => (Some(key.as_str()), Some(text)),
+        Some(Withheld::Plain(_) | Withheld::NotKept) => (Some(NO_KEY), None),
+    };
     Packed::default()
         .text(cdr.call)
         .text(&cdr.sip_call_id)
@@ -75,16 +84,23 @@ pub(crate) fn pack_cdr(cdr: &Cdr) -> Packed {
         .maybe_int(cdr.decision.as_ref().map(|decision| decision.allowed.into()))
         .maybe_text(cdr.decision.as_ref().map(|decision| &decision.rule))
         .maybe_text(cdr.decision.as_ref().map(|decision| &decision.version))
-        .maybe_text(cdr.withheld.as_ref().map(model::Did::full))
+        .maybe_text(key)
         .text(cdr.vouched.word())
+        .maybe_text(sealed)
+        .text(cdr.call_type.word())
+        .maybe_int(cdr.received.sip_status.map(i64::from))
+        .maybe_int(cdr.received.q850.map(i64::from))
+        .text(argument(cdr.attempts.iter().map(pack_attempt)))
 }
 
 /// Reads what [`pack_cdr`] wrote.
 pub(crate) fn unpack_cdr(row: &mut Fields) -> Result<Cdr, Error> {
     let mut cdr = Cdr {
         call: row.parse()?,
+        call_type: CallType::In,
         sip_call_id: row.text()?,
         trunk: row.text()?,
+        attempts: Vec::new(),
         caller: row.maybe_parse()?,
         withheld: None,
         vouched: Vouched::Nothing,
@@ -109,15 +125,70 @@ pub(crate) fn unpack_cdr(row: &mut Fields) -> Result<Cdr, Error> {
             sip_status: row.int()?,
             q850: row.int()?,
         },
+        received: Received::default(),
         reasons: reasons(&row.text()?)?,
         decision: maybe_decision(row)?,
     };
+    // Before there was the column only a call of ours was decided about, or had no trunk.
+    let ours = cdr.decision.is_some() || cdr.trunk.is_empty();
+    cdr.call_type = if ours { CallType::Out } else { CallType::In };
     // A leg that was opened before callers were vouched for has no columns of it, a record nulls.
     if !row.is_over() {
-        cdr.withheld = row.maybe_parse()?;
+        let key = row.maybe_text()?;
         cdr.vouched = vouched(row.maybe_text()?.as_deref())?;
+        cdr.withheld = withheld(key, row)?;
+    }
+    if !row.is_over() {
+        newest(&mut cdr, row)?;
     }
     Ok(cdr)
+}
+
+/// Reads the last columns, which older legs do not have and older records have nulls in.
+fn newest(cdr: &mut Cdr, row: &mut Fields) -> Result<(), Error> {
+    cdr.call_type = row.maybe_word(&CallType::WORDS)?.unwrap_or(cdr.call_type);
+    cdr.received = Received { sip_status: maybe_small(row)?, q850: maybe_small(row)? };
+    let Some(attempts) = row.maybe_text()? else { return Ok(()) };
+    let mut attempts = Fields::read(&attempts)?;
+    while !attempts.is_over() {
+        let mut attempt = attempts.nested()?;
+        cdr.attempts.push(Attempted {
+            trunk: attempt.text()?,
+            sip_call_id: attempt.text()?,
+            sip_status: maybe_small(&mut attempt)?,
+            q850: maybe_small(&mut attempt)?,
+        });
+    }
+    Ok(())
+}
+
+fn pack_attempt(attempt: &Attempted) -> Packed {
+    Packed::default()
+        .text(&attempt.trunk)
+        .text(&attempt.sip_call_id)
+        .maybe_int(attempt.sip_status.map(i64::from))
+        .maybe_int(attempt.q850.map(i64::from))
+}
+
+/// Rows of table `attempt`: the INVITEs that a record is not already found by.
+pub(crate) fn pack_attempts(cdr: &Cdr) -> impl Iterator<Item = Packed> {
+    let other = |attempt: &&Attempted| attempt.sip_call_id != cdr.sip_call_id;
+    let others = cdr.attempts.iter().filter(other);
+    others.map(|attempt| Packed::default().text(&attempt.sip_call_id).text(cdr.call))
+}
+
+/// Reads a number below 65 536, if there is one.
+fn maybe_small<T: TryFrom<i64>>(row: &mut Fields) -> Result<Option<T>, Error> {
+    let number = row.maybe_int()?.map(T::try_from).transpose();
+    number.map_err(|_| corrupt("a code is out of range"))
+}
+
+/// Reads what is kept of a withheld number. A leg from before there were keys has the number in
+/// the key's place, and nothing more behind it: it is forgotten.
+fn withheld(key: Option<String>, row: &mut Fields) -> Result<Option<Withheld>, Error> {
+    let sealed = if row.is_over() { None } else { row.maybe_text()? };
+    let kept = |key| sealed.map_or(Withheld::NotKept, |text| Withheld::Sealed { key, text });
+    Ok(key.map(kept))
 }
 
 fn vouched(word: Option<&str>) -> Result<Vouched, Error> {
@@ -163,7 +234,6 @@ mod tests {
     use model::{CallId, Money, OrganizationId, SecondsRule, UnixTime};
 
     use super::*;
-    use crate::sqlite::row::argument;
 
     #[test]
     fn a_record_survives_its_row() {
@@ -172,6 +242,7 @@ mod tests {
         cdr.rate = None;
         cdr.caller = None;
         cdr.withheld = None;
+        cdr.received = Received::default();
         cdr.currency = None;
         cdr.answered = None;
         cdr.account = None;
@@ -179,9 +250,43 @@ mod tests {
         assert_eq!(round_trip(&cdr), cdr);
     }
 
+    #[test]
+    fn a_withheld_number_that_nobody_sealed_is_not_written() {
+        let plain = Withheld::Plain("+14155550199".parse().unwrap());
+        let cdr = Cdr { withheld: Some(plain), ..cdr() };
+        assert!(!written(&cdr).contains("0199"));
+        assert_eq!(round_trip(&cdr).withheld, Some(Withheld::NotKept));
+    }
+
+    #[test]
+    fn a_leg_of_an_older_version_is_read_and_its_withheld_number_forgotten() {
+        let mut old: serde_json::Value = serde_json::from_str(&written(&cdr())).unwrap();
+        let columns = old[0][0].as_array_mut().unwrap();
+        columns.truncate(35);
+        columns[33] = "+14155550199".into();
+        let read = unpack(&old.to_string());
+        assert_eq!((read.withheld, read.vouched), (Some(Withheld::NotKept), Vouched::Failed));
+        assert_eq!(
+            (read.call_type, read.attempts.len()),
+            (CallType::Out, 0),
+            "it was decided about"
+        );
+    }
+
+    fn attempt(sip_call_id: &str, sip_status: Option<u16>, q850: Option<u8>) -> Attempted {
+        Attempted { trunk: "carrier".into(), sip_call_id: sip_call_id.into(), sip_status, q850 }
+    }
+
     fn round_trip(cdr: &Cdr) -> Cdr {
-        let written = argument([Packed::default().nested(pack_cdr(cdr))].into_iter());
-        let mut rows = Fields::read(&written).unwrap();
+        unpack(&written(cdr))
+    }
+
+    fn written(cdr: &Cdr) -> String {
+        argument([Packed::default().nested(pack_cdr(cdr))].into_iter())
+    }
+
+    fn unpack(written: &str) -> Cdr {
+        let mut rows = Fields::read(written).unwrap();
         unpack_cdr(&mut rows.nested().unwrap().nested().unwrap()).unwrap()
     }
 
@@ -197,10 +302,15 @@ mod tests {
         };
         Cdr {
             call: CallId(u128::MAX),
+            call_type: CallType::Out,
             sip_call_id: "a\"b'; DROP TABLE cdr@example".into(),
             trunk: "carrier".into(),
+            attempts: vec![
+                attempt("first", Some(503), Some(34)),
+                attempt("a\"b'; DROP TABLE cdr@example", None, None),
+            ],
             caller: Some("+14155550123".parse().unwrap()),
-            withheld: Some("+14155550124".parse().unwrap()),
+            withheld: Some(Withheld::Sealed { key: "1f2e".into(), text: "00ff".into() }),
             vouched: Vouched::Failed,
             called: Some("local.7042".parse().unwrap()),
             number_type: Some(NumberType::TollFree),
@@ -223,6 +333,7 @@ mod tests {
                 sip_status: 200,
                 q850: 16,
             },
+            received: Received { sip_status: Some(200), q850: Some(16) },
             reasons: vec!["licence: \u{2713}".into(), String::new()],
             decision: Some(Decision {
                 allowed: true,

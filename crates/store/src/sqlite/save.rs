@@ -5,14 +5,14 @@ use model::record::Cdr;
 use model::{AccountId, UnixTime};
 
 use crate::Error;
-use crate::sqlite::record::{pack_cdr, pack_rate};
+use crate::sqlite::record::{pack_attempts, pack_cdr, pack_rate};
 use crate::sqlite::row::{Packed, argument, corrupt, keys, word_of};
 use crate::sqlite::words::{CLASSES, ENDS, ENTRY_KINDS, HOLD_STATES};
 use crate::sqlite::writing::{Writing, failed};
 
 /// Every write of a batch, sent at once: the way to the database and back costs more than a
 /// statement without rows. $1 accounts, $2 lots, $3 open legs, $4 ids of legs that are over,
-/// $5 holds, $6 entries, $7 records.
+/// $5 holds, $6 entries, $7 records, $8 INVITEs of ours that records are found by too.
 const WRITE: &str = "
 UPDATE account SET granted = new.value ->> 1, captured = new.value ->> 2,
     expired = new.value ->> 3, held = new.value ->> 4, credit_limit = new.value ->> 5,
@@ -52,15 +52,20 @@ INSERT INTO cdr (written, ended, paid_by, used_micros, captured, call, sip_call_
     connected_micros, billed_secs, rate_version, rate_fee, rate_per_minute, rate_initial_secs,
     rate_subsequent_secs, rate_minimum, rate_rounding, fee, charge, currency, label, released_by,
     sip_status, q850, reasons, decision_allowed, decision_rule, decision_version,
-    withheld, vouched)
+    withheld_key, vouched, withheld_sealed, call_type, received_status, received_q850, attempts)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
     value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13,
     value ->> 14, value ->> 15, value ->> 16, value ->> 17, value ->> 18, value ->> 19,
     value ->> 20, value ->> 21, value ->> 22, value ->> 23, value ->> 24, value ->> 25,
     value ->> 26, value ->> 27, value ->> 28, value ->> 29, value ->> 30, value ->> 31,
     value ->> 32, value ->> 33, value ->> 34, value ->> 35, value ->> 36, value ->> 37,
-    value ->> 38, value ->> 39
-FROM json_each($7)";
+    value ->> 38, value ->> 39, value ->> 40, value ->> 41, value ->> 42, value ->> 43,
+    value ->> 44
+FROM json_each($7);
+
+INSERT INTO attempt (sip_call_id, call)
+SELECT value ->> 0, value ->> 1 FROM json_each($8) WHERE true
+ON CONFLICT (sip_call_id, call) DO NOTHING";
 
 /// Writes what changed on a page.
 pub(crate) async fn changes(
@@ -101,6 +106,7 @@ pub(crate) async fn changes(
         .bind(argument(holds.map(pack_hold)))
         .bind(argument(changes.entries.iter().map(pack_entry)))
         .bind(argument(cdrs.into_iter()))
+        .bind(argument(changes.cdrs.iter().flat_map(pack_attempts)))
         .execute(writing.next_statement()?)
         .await;
     written.map(|_| ()).map_err(|error| failed(&error))

@@ -24,7 +24,8 @@ macro_rules! select_cdr {
              billed_secs, rate_version, rate_fee, rate_per_minute, rate_initial_secs, \
              rate_subsequent_secs, rate_minimum, rate_rounding, fee, charge, currency, label, \
              released_by, sip_status, q850, reasons, decision_allowed, decision_rule, \
-             decision_version, withheld, vouched) FROM cdr ",
+             decision_version, withheld_key, vouched, withheld_sealed, call_type, received_status, \
+             received_q850, attempts) FROM cdr ",
             $rest
         )
     };
@@ -112,7 +113,9 @@ impl SqliteFile {
         const BY_SIP_CALL_ID: &str = "
 SELECT call FROM (
     SELECT call, 1 AS live, 0 AS written FROM leg WHERE cdr ->> 1 = $1
-    UNION ALL SELECT call, 0, written FROM cdr WHERE sip_call_id = $1)
+    UNION ALL SELECT call, 0, written FROM cdr WHERE sip_call_id = $1
+    UNION ALL SELECT cdr.call, 0, cdr.written FROM attempt JOIN cdr ON cdr.call = attempt.call
+        WHERE attempt.sip_call_id = $1)
 ORDER BY live DESC, written DESC, call DESC LIMIT 1";
         let query = sqlx::query_scalar::<_, String>(BY_SIP_CALL_ID).bind(key);
         let call = query.fetch_optional(&mut *reading).await.map_err(|error| failed(&error))?;

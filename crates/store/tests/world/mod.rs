@@ -2,7 +2,9 @@
 
 use credits::{Answer, Class, Command, Epoch, OpenLeg, Terms};
 use model::policy::Decision;
-use model::record::{Capability, Cdr, Ending, NumberType, Organization, Provision};
+use model::record::{
+    CallType, Capability, Cdr, Ending, NumberType, Organization, Provision, Received, Withheld,
+};
 use model::{
     AccountId, CallId, Currency, HoldId, Instant, Money, OrganizationId, Rate, RateVersion,
     SecondsRule, UnixTime,
@@ -89,10 +91,12 @@ pub(crate) fn leg(call: u128, payer: Option<&str>) -> OpenLeg {
 pub(crate) fn cdr(call: u128, payer: Option<&str>) -> Cdr {
     Cdr {
         call: CallId(call),
+        call_type: CallType::In,
         sip_call_id: format!("{call}@carrier.example"),
         trunk: "carrier".to_owned(),
+        attempts: Vec::new(),
         caller: Some("+14155550123".parse().unwrap()),
-        withheld: Some("+14155550199".parse().unwrap()),
+        withheld: Some(Withheld::Sealed { key: "1f".to_owned(), text: "00ff".to_owned() }),
         vouched: model::Vouched::Partial,
         called: Some("+18005550100".parse().unwrap()),
         number_type: Some(NumberType::TollFree),
@@ -115,6 +119,7 @@ pub(crate) fn cdr(call: u128, payer: Option<&str>) -> Cdr {
             sip_status: 200,
             q850: 16,
         },
+        received: Received { sip_status: None, q850: Some(16) },
         reasons: vec!["licence: pay per minute".to_owned()],
         decision: Some(Decision {
             allowed: false,

@@ -1,7 +1,7 @@
 //! Explanations of calls that a real book has charged.
 
 use credits::{Answer, Class, Command, Epoch, OpenLeg, Terms};
-use model::record::{Ending, NumberType, Organization};
+use model::record::{CallType, Ending, NumberType, Organization};
 use model::{CallId, Currency, HoldId, Instant, OrganizationId, Rate, SecondsRule, UnixTime};
 use store::Store;
 
@@ -23,26 +23,17 @@ fn per_second() -> Rate {
 
 fn record(label: &'static str, connected_micros: u64) -> Cdr {
     Cdr {
-        call: CALL,
         sip_call_id: "abc@carrier".to_owned(),
         trunk: "carrier".to_owned(),
         caller: "+14155550123".parse().ok(),
-        withheld: None,
-        vouched: model::Vouched::Nothing,
         called: "+14255550100".parse().ok(),
         number_type: Some(NumberType::Toll),
-        meeting: None,
-        organizer: None,
         organization: Some(OrganizationId::from_name("acme")),
         capability: Capability::Credits,
         account: Some(OrganizationId::from_name("acme").account()),
-        invited: UnixTime { micros: 0 },
         answered: Some(UnixTime { micros: 1_000_000 }),
         connected_micros,
-        billed_secs: 0,
         rate: Some(per_second()),
-        fee: Money::ZERO,
-        charge: Money::ZERO,
         currency: Currency::parse("USD"),
         ending: Ending {
             label: label.into(),
@@ -51,7 +42,7 @@ fn record(label: &'static str, connected_micros: u64) -> Cdr {
             q850: 16,
         },
         reasons: vec!["bob@acme.example pays per minute (MCOMEETACPEA)".to_owned()],
-        decision: None,
+        ..Cdr::begun(CALL, CallType::In, UnixTime { micros: 0 })
     }
 }
 
