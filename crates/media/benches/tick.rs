@@ -1,15 +1,17 @@
 //! What a leg costs: receiving its packet and its share of a tick, and the mixing alone against a
-//! bare loop over the same samples. The figure to compare is the time per element: one leg and tick;
-//! fifty of them are a leg and second.
+//! bare loop over the same samples; what SRTP adds to a packet and to a leg, and what listening for
+//! keys and fax machines does. The figure to compare is the time per element: one leg and tick;
+//! fifty of them are a leg and second. `-- srtp` runs what concerns SRTP alone.
 
 use std::hint::black_box;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use media::command::Codec;
 use media::mix::{self, Frame};
+use media::srtp::{Guard, Keying, OVERHEAD, Security, Suite};
 use media::tone::{Fax, Keys};
 use media::{Batch, Command, Direction, Flow, LibraryBuilder, PortId, Worker};
 use model::{CallId, Instant, MeetingId};
@@ -20,8 +22,8 @@ fn address(leg: u16) -> SocketAddr {
     SocketAddr::new([127, 0, 0, 1].into(), 20_000 + 2 * leg)
 }
 
-/// A worker with all its legs seated in rooms of a size.
-fn seated(room: u16) -> (Worker, Batch) {
+/// A worker with all its legs seated in rooms of a size, under keys of a suite if there is one.
+fn seated(room: u16, suite: Option<Suite>) -> (Worker, Batch) {
     let library = LibraryBuilder::embedded().and_then(LibraryBuilder::build);
     let library = Arc::new(library.expect("the recordings are whole"));
     let mut worker = Worker::new(library, LEGS.into(), LEGS.into(), [1; 32]);
@@ -37,7 +39,7 @@ fn seated(room: u16) -> (Worker, Batch) {
             direction: Direction::SendRecv,
             held: false,
             sources: vec!["127.0.0.0/8".parse().expect("a range")],
-            security: None,
+            security: suite.map(|suite| keys(suite, leg).0),
         };
         let open = Command::Open { call, port: PortId(leg), flow, language: 0, ssrc: leg.into() };
         worker.command(open, Instant::START);
@@ -45,6 +47,24 @@ fn seated(room: u16) -> (Worker, Batch) {
         worker.command(Command::Seat { call, room }, Instant::START);
     }
     (worker, Batch::with_capacity(LEGS.into()))
+}
+
+/// A leg's keys, as its own side and as its peer has them.
+fn keys(suite: Suite, leg: u16) -> (Security, Security) {
+    let keying = |side: u16| {
+        let place = |place: usize| (place * 7 + usize::from(leg * 2 + side) * 13) as u8;
+        Keying::new(suite, std::array::from_fn(place))
+    };
+    let (ours, theirs) = (keying(0), keying(1));
+    let peer = Security { inbound: ours.clone(), outbound: theirs.clone() };
+    (Security { inbound: theirs, outbound: ours }, peer)
+}
+
+/// Renews the header of a leg's packet for a tick.
+fn head(wire: &mut [u8], leg: u16, tick: u32) {
+    wire[..4].copy_from_slice(&[0x80, 0, (tick >> 8) as u8, tick as u8]);
+    wire[4..8].copy_from_slice(&tick.wrapping_mul(160).to_be_bytes());
+    wire[8..12].copy_from_slice(&u32::from(leg).to_be_bytes());
 }
 
 /// Noise in the shape of a packet of each leg; headers are renewed for each tick.
@@ -57,14 +77,12 @@ fn whole_tick(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("receive and tick");
     group.throughput(Throughput::Elements(LEGS.into()));
     for room in [3, 50] {
-        let (mut worker, mut batch) = seated(room);
+        let (mut worker, mut batch) = seated(room, None);
         let (mut wires, mut tick, mut now) = (packets(), 0_u32, Instant::START);
         group.bench_function(format!("1000 legs in rooms of {room}, all talking"), |bencher| {
             bencher.iter(|| {
                 for (leg, wire) in (0..).zip(&mut wires) {
-                    wire[..4].copy_from_slice(&[0x80, 0, (tick >> 8) as u8, tick as u8]);
-                    wire[4..8].copy_from_slice(&tick.wrapping_mul(160).to_be_bytes());
-                    wire[8..12].copy_from_slice(&u32::from(leg).to_be_bytes());
+                    head(wire, leg, tick);
                     worker.receive(PortId(leg), false, address(leg), wire, now);
                 }
                 tick = tick.wrapping_add(1);
@@ -74,6 +92,78 @@ fn whole_tick(criterion: &mut Criterion) {
                 while worker.poll_event().is_some() {}
                 black_box(batch.iter().count())
             });
+        });
+        let sent = batch.iter().filter(|outgoing| !outgoing.rtcp).count();
+        assert_eq!(sent, usize::from(LEGS), "every leg is sent to");
+    }
+    group.finish();
+}
+
+const PROTECTIONS: [(&str, Option<Suite>); 3] = [
+    ("plain", None),
+    ("AES_CM_128_HMAC_SHA1_80", Some(Suite::AesCm128HmacSha1Tag80)),
+    ("AEAD_AES_128_GCM", Some(Suite::AeadAes128Gcm)),
+];
+
+/// Sealing a packet and opening it again, beside copying it as often: 160 bytes of audio.
+fn packet_under_srtp(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("srtp, seal and open a packet");
+    group.throughput(Throughput::Elements(1));
+    for (name, suite) in PROTECTIONS {
+        let mut ends = suite.map(|suite| keys(suite, 0)).map(|(ours, theirs)| {
+            (Guard::new(ours), Guard::new(theirs))
+        });
+        let (mut tick, mut space) = (0_u32, [0x55; 172 + OVERHEAD]);
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                head(&mut space, 7, tick);
+                tick = tick.wrapping_add(1);
+                let Some((ours, theirs)) = &mut ends else { return black_box(space).len() };
+                let sealed = ours.seal(black_box(&mut space), 172);
+                theirs.open(&mut space[..sealed]).expect("it is authentic").len()
+            });
+        });
+    }
+    group.finish();
+}
+
+/// A leg and tick, under keys and without: receiving, mixing, sending. What the peers' sealing costs
+/// is left out.
+fn leg_under_srtp(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("srtp, receive and tick, 1000 legs in rooms of 3");
+    group.throughput(Throughput::Elements(LEGS.into()));
+    for (name, suite) in PROTECTIONS {
+        let (mut worker, mut batch) = seated(3, suite);
+        let mut peers: Vec<_> =
+            (0..LEGS).map(|leg| suite.map(|suite| Guard::new(keys(suite, leg).1))).collect();
+        let (noise, mut tick, mut now) = (packets(), 0_u32, Instant::START);
+        let mut sealed = || {
+            let mut wires: Vec<[u8; 172 + OVERHEAD]> = vec![[0; 172 + OVERHEAD]; LEGS.into()];
+            let mut length = 172;
+            for ((leg, wire), peer) in (0..).zip(&mut wires).zip(&mut peers) {
+                wire[..172].copy_from_slice(&noise[usize::from(leg)]);
+                head(wire, leg, tick);
+                length = peer.as_mut().map_or(172, |peer| peer.seal(wire, 172));
+            }
+            tick = tick.wrapping_add(1);
+            (wires, length)
+        };
+        group.bench_function(name, |bencher| {
+            bencher.iter_batched_ref(
+                &mut sealed,
+                |(wires, length)| {
+                    for (leg, wire) in (0..).zip(wires) {
+                        let packet = &mut wire[..*length];
+                        worker.receive(PortId(leg), false, address(leg), packet, now);
+                    }
+                    now = now + Duration::from_millis(20);
+                    batch.clear();
+                    worker.tick(now, &mut batch);
+                    while worker.poll_event().is_some() {}
+                    black_box(batch.iter().count())
+                },
+                BatchSize::PerIteration,
+            );
         });
         let sent = batch.iter().filter(|outgoing| !outgoing.rtcp).count();
         assert_eq!(sent, usize::from(LEGS), "every leg is sent to");
@@ -138,5 +228,9 @@ fn listening(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, whole_tick, mixing, listening);
+criterion_group! {
+    name = benches;
+    config = Criterion::default().warm_up_time(Duration::from_secs(1));
+    targets = whole_tick, packet_under_srtp, leg_under_srtp, mixing, listening
+}
 criterion_main!(benches);

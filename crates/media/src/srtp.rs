@@ -13,7 +13,7 @@ pub use crate::srtp::keying::{Keying, Suite};
 use crate::srtp::window::Windows;
 
 /// Bytes that sealing may add: a tag, and the index of a report.
-pub(crate) const OVERHEAD: usize = 16 + 4;
+pub const OVERHEAD: usize = 16 + 4;
 /// Longest packet that is opened, bytes.
 pub(crate) const LONGEST: usize = 1_500;
 /// The header of an RTP packet without sources and extension.
@@ -32,7 +32,7 @@ pub struct Security {
 
 /// The state of both directions of one leg.
 #[derive(Debug)]
-pub(crate) struct Guard {
+pub struct Guard {
     security: Security,
     open_rtp: Cipher,
     open_rtcp: Cipher,
@@ -49,7 +49,9 @@ pub(crate) struct Guard {
 }
 
 impl Guard {
-    pub(crate) fn new(security: Security) -> Self {
+    /// Derives the keys of both directions.
+    #[must_use]
+    pub fn new(security: Security) -> Self {
         let (inbound, outbound) = (&security.inbound, &security.outbound);
         Self {
             open_rtp: Cipher::rtp(inbound),
@@ -84,8 +86,11 @@ impl Guard {
     }
 
     /// Seals the packet of ours in the first `length` bytes of `space`, which has [`OVERHEAD`] more,
-    /// and returns its new length.
-    pub(crate) fn seal(&mut self, space: &mut [u8], length: usize) -> usize {
+    /// and returns its new length. Packets are sealed in the order of their sequence numbers.
+    ///
+    /// # Panics
+    /// If the space is shorter than that.
+    pub fn seal(&mut self, space: &mut [u8], length: usize) -> usize {
         let sequence = u16::from_be_bytes([space[2], space[3]]);
         let index = match self.sent {
             None => u64::from(sequence),
@@ -101,21 +106,24 @@ impl Guard {
 
     /// Seals the report of ours in the first `length` bytes of `space`, which has [`OVERHEAD`] more,
     /// and returns its new length.
-    pub(crate) fn seal_report(&mut self, space: &mut [u8], length: usize) -> usize {
+    ///
+    /// # Panics
+    /// If the space is shorter than that.
+    pub fn seal_report(&mut self, space: &mut [u8], length: usize) -> usize {
         let index = self.report;
         self.report = (index + 1) & cipher::INDEX;
         self.seal_rtcp.seal_report(space, (REPORT_HEADER, length), index)
     }
 
     /// Opens a packet of the peer's; `None` if it is not authentic, or came before.
-    pub(crate) fn open<'a>(&mut self, packet: &'a mut [u8]) -> Option<&'a [u8]> {
+    pub fn open<'a>(&mut self, packet: &'a mut [u8]) -> Option<&'a [u8]> {
         let opened = self.open_packet(packet);
         self.refused += u64::from(opened.is_none());
         packet.get(..opened?)
     }
 
     /// Opens a report of the peer's; `None` if it is not authentic, or came before.
-    pub(crate) fn open_report<'a>(&mut self, packet: &'a mut [u8]) -> Option<&'a [u8]> {
+    pub fn open_report<'a>(&mut self, packet: &'a mut [u8]) -> Option<&'a [u8]> {
         let opened = self.open_control(packet);
         self.refused += u64::from(opened.is_none());
         packet.get(..opened?)
