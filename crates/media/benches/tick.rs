@@ -110,9 +110,9 @@ fn packet_under_srtp(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("srtp, seal and open a packet");
     group.throughput(Throughput::Elements(1));
     for (name, suite) in PROTECTIONS {
-        let mut ends = suite.map(|suite| keys(suite, 0)).map(|(ours, theirs)| {
-            (Guard::new(ours), Guard::new(theirs))
-        });
+        let mut ends = suite
+            .map(|suite| keys(suite, 0))
+            .map(|(ours, theirs)| (Guard::new(ours), Guard::new(theirs)));
         let (mut tick, mut space) = (0_u32, [0x55; 172 + OVERHEAD]);
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
