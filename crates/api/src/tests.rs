@@ -122,6 +122,7 @@ fn trunk() -> TrunkView {
         name: "carrier".to_owned(),
         group: Some("wholesale".to_owned()),
         state: "up",
+        trouble: None,
         calls_in: 2,
         calls_out: 1,
         hour_in: Figures::default(),

@@ -18,6 +18,8 @@ struct Shown {
     name: String,
     group: Option<String>,
     state: &'static str,
+    /// What kept us from reaching it, null if nothing does.
+    trouble: Option<&'static str>,
     calls_in: u32,
     calls_out: u32,
     #[serde(rename = "in")]
@@ -54,6 +56,7 @@ fn shown(trunk: TrunkView) -> Shown {
         name: trunk.name,
         group: trunk.group,
         state: trunk.state,
+        trouble: trunk.trouble,
         calls_in: trunk.calls_in,
         calls_out: trunk.calls_out,
         hour_in: hour(&trunk.hour_in),

@@ -26,6 +26,10 @@ pub(crate) enum Unreached {
     Rejected,
     /// Nobody has the number.
     NoSuchNumber,
+    /// The trunk's name leads nowhere, or no name server answers.
+    Unresolved,
+    /// No connection to the trunk, or none that is to be trusted.
+    Unconnected,
     /// The network could not.
     Failed,
 }
@@ -38,7 +42,7 @@ impl Unreached {
             Self::NoAnswer => 19,
             Self::Rejected => 21,
             Self::NoSuchNumber => 1,
-            Self::Failed => TEMPORARY,
+            Self::Unresolved | Self::Unconnected | Self::Failed => TEMPORARY,
         }
     }
 
@@ -52,7 +56,18 @@ impl Unreached {
             (Some(21), _) | (_, 403 | 603 | 607 | 608) => Self::Rejected,
             (_, 408) if failure.progressed => Self::NoAnswer,
             (_, 480) => Self::NoAnswer,
-            (_, _) => Self::Failed,
+            (_, _) => failure.trouble.map_or(Self::Failed, Self::kept_from),
+        }
+    }
+
+    const fn kept_from(trouble: sip::Trouble) -> Self {
+        match trouble {
+            sip::Trouble::NameServers | sip::Trouble::NoAddress => Self::Unresolved,
+            sip::Trouble::Refused
+            | sip::Trouble::TimedOut
+            | sip::Trouble::Distrusted(_)
+            | sip::Trouble::Lost => Self::Unconnected,
+            sip::Trouble::Silent | sip::Trouble::Crowded => Self::Failed,
         }
     }
 }
@@ -106,7 +121,10 @@ impl Cause {
             Self::Unreached(Unreached::NoAnswer, ..) => "no_answer",
             Self::Unreached(Unreached::Rejected, ..) => "rejected",
             Self::Unreached(Unreached::NoSuchNumber, ..) => "no_such_number",
-            Self::Unreached(Unreached::Failed, ..) => "call_failed",
+            Self::Unreached(
+                Unreached::Unresolved | Unreached::Unconnected | Unreached::Failed,
+                ..,
+            ) => "call_failed",
             Self::NotConfirmed => "not_confirmed",
             Self::JoinedElsewhere => "joined_elsewhere",
             Self::MeetingOver => "meeting_over",
@@ -199,7 +217,13 @@ impl Cause {
             Self::NoAck
             | Self::SessionExpired
             | Self::PeerGone
-            | Self::Unreached(Unreached::NoSuchNumber | Unreached::Failed, ..) => "network",
+            | Self::Unreached(
+                Unreached::NoSuchNumber
+                | Unreached::Unresolved
+                | Unreached::Unconnected
+                | Unreached::Failed,
+                ..,
+            ) => "network",
             Self::Refused(_)
             | Self::NotConfirmed
             | Self::JoinedElsewhere
@@ -265,6 +289,7 @@ mod tests {
                 status,
                 answered: true,
                 progressed,
+                trouble: None,
                 q850,
                 retry_after_secs: None,
                 contacts: Vec::new(),

@@ -262,6 +262,7 @@ impl Bridge {
                         .carries(trunk, out, now.mono)
                         .map_or_else(Skip::label, |()| "up"),
                 },
+                trouble: self.health.trouble(trunk.id).map(sip::Trouble::words),
                 calls_in: self.gate.live(trunk.id),
                 calls_out: self.health.live(trunk.id),
                 hour_in: self.statistics.hour(trunk.id, Direction::In, now.mono),
@@ -281,6 +282,16 @@ impl Bridge {
             tracing::warn!(trunk = %trunk.name, by, "a trunk cannot be called by");
         }
         self.outputs.push_back(Output::Note(Note::Reachable { trunk, up }));
+    }
+
+    /// Tells what keeps us from reaching a trunk, or that nothing does any more.
+    fn tell_trouble(&mut self, trunk: TrunkId, trouble: Option<sip::Trouble>) {
+        let Some(trunk) = self.directory.trunk(trunk) else { return };
+        let Some(trouble) = trouble else {
+            return tracing::info!(trunk = %trunk.name, "a trunk can be reached again");
+        };
+        tracing::warn!(trunk = %trunk.name, why = trouble.label(), "a trunk {}", trouble.words());
+        self.outputs.push_back(Output::Note(Note::Troubled { trunk, trouble }));
     }
 
     /// Deals with all that the endpoint and the calls told each other.
@@ -345,6 +356,11 @@ impl Bridge {
             sip::Event::Reachable { trunk, up } => {
                 self.health.reachable(trunk, up);
                 self.tell_of(trunk, up, "OPTIONS");
+            }
+            sip::Event::Troubled { trunk, trouble } => {
+                if self.health.troubled(trunk, trouble) {
+                    self.tell_trouble(trunk, trouble);
+                }
             }
             sip::Event::Registered { trunk, registered, .. } => {
                 self.health.registered(trunk, registered);

@@ -113,6 +113,13 @@ pub enum Note {
         /// Whether it can.
         up: bool,
     },
+    /// Something keeps us from reaching a trunk that did not before.
+    Troubled {
+        /// The trunk.
+        trunk: Arc<Trunk>,
+        /// What.
+        trouble: sip::Trouble,
+    },
     /// A call took its seat.
     Seated {
         /// Toll or toll-free; `None` if we called.

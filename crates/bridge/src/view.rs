@@ -46,6 +46,8 @@ pub struct TrunkView {
     pub group: Option<String>,
     /// `up`, `dial_in_only`, or why no call would leave by it now.
     pub state: &'static str,
+    /// What kept us from reaching it when that was last tried; nothing may.
+    pub trouble: Option<&'static str>,
     /// Live calls of it.
     pub calls_in: u32,
     /// Live calls of ours by it.

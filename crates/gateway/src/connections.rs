@@ -11,9 +11,10 @@ use bytes::Bytes;
 use model::{Transport, TrunkId, limits};
 use net::resolve::{Answer, Data, Kind, Missing, Names};
 use net::tcp::{Call, End, Handle, Told, What};
+use net::tls::Fault;
 use sip::{
-    Closure, ConnectionId, ConnectionInput, ConnectionOutput, Record, RecordData, RecordKind,
-    Unfound,
+    Closure, ConnectionId, ConnectionInput, ConnectionOutput, Distrust, Record, RecordData,
+    RecordKind, Unfound,
 };
 use tokio::sync::{Semaphore, mpsc};
 
@@ -24,12 +25,18 @@ use crate::telemetry::TlsMeters;
 const NEWS: usize = 1_024;
 /// Sockets beyond those that the endpoint allows: they wait to be refused.
 const WAITING: usize = 256;
+/// Sockets of streams, both ways.
+pub(crate) const FILES: usize = limits::CONNECTIONS + WAITING;
 /// Questions to name servers at once.
 const QUESTIONS: usize = 64;
 
 /// Every connection, and the name servers.
 pub(crate) struct Connections {
     open: BTreeMap<ConnectionId, Handle>,
+    /// Names of trunks, for the log.
+    trunks: BTreeMap<TrunkId, String>,
+    /// For whom those of ours are that are open, and where they lead.
+    ours: BTreeMap<ConnectionId, (Option<TrunkId>, SocketAddr)>,
     news: mpsc::Sender<Told>,
     /// Where a connection from each listener leaves, and whether it is TLS.
     locals: Vec<(SocketAddr, Transport)>,
@@ -44,6 +51,8 @@ pub(crate) struct Connections {
 
 /// What connections are made of.
 pub(crate) struct Plan {
+    /// Names of trunks.
+    pub(crate) trunks: BTreeMap<TrunkId, String>,
     pub(crate) locals: Vec<(SocketAddr, Transport)>,
     pub(crate) streams: Vec<Stream>,
     pub(crate) clients: Clients,
@@ -57,7 +66,7 @@ impl Connections {
     /// Starts to accept; returns where the news comes from.
     pub(crate) fn start(plan: Plan) -> (Self, mpsc::Receiver<Told>) {
         let (news, told) = mpsc::channel(NEWS);
-        let room = Arc::new(Semaphore::new(limits::CONNECTIONS + WAITING));
+        let room = Arc::new(Semaphore::new(FILES));
         let numbers = Arc::new(AtomicUsize::new(1));
         for Stream { listener, socket, server } in plan.streams {
             let (room, numbers) = (Arc::clone(&room), Arc::clone(&numbers));
@@ -70,6 +79,8 @@ impl Connections {
         });
         let connections = Self {
             open: BTreeMap::new(),
+            trunks: plan.trunks,
+            ours: BTreeMap::new(),
             news,
             locals: plan.locals,
             clients: plan.clients,
@@ -100,8 +111,8 @@ impl Connections {
                 ConnectionInput::Received { payload: chunk.payload }
             }
             What::Closed(end) => {
-                self.open.remove(&connection);
-                ConnectionInput::Closed(closure(end, connection))
+                let ours = self.forget(connection);
+                ConnectionInput::Closed(self.closure(end, ours))
             }
         };
         (Input::Connection { connection, input }, from)
@@ -112,8 +123,11 @@ impl Connections {
         match output {
             ConnectionOutput::Open { listener, destination, trunk, name } => {
                 match self.call(connection, (listener, destination), trunk, &name) {
-                    Some(handle) => drop(self.open.insert(connection, handle)),
-                    None => self.fail(connection, Closure::Handshake),
+                    Some(handle) => {
+                        self.open.insert(connection, handle);
+                        self.ours.insert(connection, (trunk, destination));
+                    }
+                    None => self.fail(connection, Closure::Handshake(Distrust::Other)),
                 }
             }
             ConnectionOutput::Admit => {
@@ -121,7 +135,7 @@ impl Connections {
                     handle.admit();
                 }
             }
-            ConnectionOutput::Close => drop(self.open.remove(&connection)),
+            ConnectionOutput::Close => drop(self.forget(connection)),
         }
     }
 
@@ -134,7 +148,7 @@ impl Connections {
         if handle.send(payload) {
             self.meters.sent(length);
         } else {
-            self.open.remove(&connection);
+            self.forget(connection);
             self.fail(connection, Closure::Slow);
         }
     }
@@ -180,6 +194,33 @@ impl Connections {
         Some(call.open(self.news.clone()))
     }
 
+    /// Lets go of a connection; returns for whom we opened it, and where it leads.
+    fn forget(&mut self, connection: ConnectionId) -> Option<(Option<TrunkId>, SocketAddr)> {
+        self.open.remove(&connection);
+        self.ours.remove(&connection)
+    }
+
+    /// Says in the log why a connection is over, unless that is nothing to look at.
+    fn closure(&self, end: End, ours: Option<(Option<TrunkId>, SocketAddr)>) -> Closure {
+        let trunk = ours.and_then(|(trunk, _)| self.trunks.get(&trunk?));
+        let trunk = trunk.map_or("", String::as_str);
+        let peer = ours.map(|(_, peer)| peer);
+        match end {
+            End::Ended => Closure::Ended,
+            End::Refused(error) => {
+                tracing::warn!(trunk, ?peer, %error, "a connection could not be opened");
+                Closure::Refused
+            }
+            End::Handshake(fault, error) => {
+                let distrust = distrust(fault);
+                let why = sip::Trouble::Distrusted(distrust).label();
+                tracing::warn!(trunk, ?peer, why, %error, "a TLS handshake failed");
+                Closure::Handshake(distrust)
+            }
+            End::Slow => Closure::Slow,
+        }
+    }
+
     fn fail(&mut self, connection: ConnectionId, closure: Closure) {
         let input = ConnectionInput::Closed(closure);
         self.failed.push_back(Input::Connection { connection, input });
@@ -192,18 +233,15 @@ const fn number(connection: ConnectionId) -> u64 {
     }
 }
 
-fn closure(end: End, connection: ConnectionId) -> Closure {
-    match end {
-        End::Ended => Closure::Ended,
-        End::Refused(error) => {
-            tracing::warn!(?connection, %error, "a connection could not be opened");
-            Closure::Refused
-        }
-        End::Handshake(error) => {
-            tracing::warn!(?connection, %error, "a TLS handshake failed");
-            Closure::Handshake
-        }
-        End::Slow => Closure::Slow,
+const fn distrust(fault: Fault) -> Distrust {
+    match fault {
+        Fault::Name => Distrust::Name,
+        Fault::Expired => Distrust::Expired,
+        Fault::Early => Distrust::Early,
+        Fault::Authority => Distrust::Authority,
+        Fault::Ours => Distrust::Ours,
+        Fault::Version => Distrust::Version,
+        Fault::Other => Distrust::Other,
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use model::{Transport, TrunkId};
 use net::Socket;
-use net::tls::{Certificate, CertificateError, Client, Identity, Reloader, Server};
+use net::tls::{Certificate, CertificateError, Client, ClientReloader, Identity, Reloader, Server};
 use tokio::net::TcpListener;
 
 use crate::config::Config;
@@ -39,9 +39,11 @@ pub(crate) struct Clients {
     other: Option<Client>,
 }
 
-/// What listeners show, to be loaded anew.
+/// What listeners show, and what trunks are shown and believed by, to be loaded anew.
 pub(crate) struct Certificates {
     listeners: Vec<(SocketAddr, Reloader)>,
+    /// By name; the last, without one, is how any other peer is checked.
+    trunks: Vec<(String, ClientReloader)>,
     meters: TlsMeters,
 }
 
@@ -50,12 +52,13 @@ pub(crate) struct Certificates {
 /// # Errors
 /// The address that cannot be bound, or the file that cannot be used.
 pub(crate) fn bind(config: &Config, meters: TlsMeters) -> Result<Listening> {
-    let certificates = Certificates { listeners: Vec::new(), meters };
+    let (clients, trunks) = Clients::load(config)?;
+    let certificates = Certificates { listeners: Vec::new(), trunks, meters };
     let mut all = Listening {
         addresses: Vec::new(),
         datagrams: Vec::new(),
         streams: Vec::new(),
-        clients: Clients::load(config)?,
+        clients,
         certificates,
     };
     for (at, listener) in config.listeners.iter().enumerate() {
@@ -88,16 +91,23 @@ pub(crate) fn bind(config: &Config, meters: TlsMeters) -> Result<Listening> {
 impl Clients {
     /// Loads what trunks are shown, and who may have signed what they show. Without a TLS listener
     /// nothing is loaded.
-    fn load(config: &Config) -> Result<Self, CertificateError> {
+    fn load(config: &Config) -> Result<(Self, Vec<(String, ClientReloader)>), CertificateError> {
+        let mut clients = Self { trunks: BTreeMap::new(), other: None };
+        let mut reloaders = Vec::new();
         if config.listeners.iter().all(|listener| listener.tls.is_none()) {
-            return Ok(Self { trunks: BTreeMap::new(), other: None });
+            return Ok((clients, reloaders));
         }
-        let mut trunks = BTreeMap::new();
-        for (trunk, tls) in &config.trunk_tls {
-            let client = Client::load(tls.authority.as_deref(), tls.identity.as_ref())?;
-            trunks.insert(*trunk, client);
+        for trunk in &config.trunks {
+            let Some(tls) = config.trunk_tls.get(&trunk.id) else { continue };
+            let (client, reloader) =
+                Client::reloadable(tls.authority.clone(), tls.identity.clone())?;
+            clients.trunks.insert(trunk.id, client);
+            reloaders.push((trunk.name.clone(), reloader));
         }
-        Ok(Self { trunks, other: Some(Client::load(None, None)?) })
+        let (other, reloader) = Client::reloadable(None, None)?;
+        clients.other = Some(other);
+        reloaders.push((String::new(), reloader));
+        Ok((clients, reloaders))
     }
 
     /// Returns how a trunk is checked.
@@ -108,9 +118,20 @@ impl Clients {
 }
 
 impl Certificates {
-    /// Loads every listener's files again. Connections that are open go on with what they have;
-    /// where the new files are wrong, the old ones hold.
+    /// Loads every listener's files again, and every trunk's. Connections that are open go on with
+    /// what they have; where the new files are wrong, the old ones hold.
     pub(crate) fn reload(&self) {
+        for (trunk, reloader) in &self.trunks {
+            match reloader.reload() {
+                Ok(Some(Certificate { names, .. })) => {
+                    tracing::info!(trunk, ?names, "a trunk's certificates were loaded");
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::error!(trunk, %error, "a trunk's certificates were not loaded: the old ones hold");
+                }
+            }
+        }
         for (listener, reloader) in &self.listeners {
             match reloader.reload() {
                 Ok(Certificate { names, expires, .. }) => {

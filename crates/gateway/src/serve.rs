@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use bridge::{Bridge, Directory, Input};
 use credits::{Epoch, Farewell, OpenLeg};
 use media::Library;
-use model::{CallId, UnixTime, limits};
+use model::{CallId, Transport, UnixTime, limits};
 use net::Pair;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -193,6 +193,7 @@ impl Parts {
             locals: sip.iter().copied().zip(transports).collect(),
             streams,
             clients,
+            trunks: self.config.trunks.iter().map(|t| (t.id, t.name.clone())).collect(),
             name_servers: self.config.name_servers.clone(),
             answers: inputs.clone(),
             meters: self.telemetry.tls(),
@@ -385,8 +386,9 @@ impl Parts {
 /// Binds every socket, so that what is missing is known before anything is written.
 async fn bind(config: &Config, tls: TlsMeters) -> Result<Bound> {
     let pairs = config.media.ports.pairs();
-    let files = net::system::allow_files(files_for(pairs))?;
-    let most = pairs_within(files, pairs);
+    let others = other_files(config);
+    let files = net::system::allow_files(others + 2 * pairs)?;
+    let most = pairs_within(files, others, pairs);
     if most < pairs {
         tracing::warn!(pairs = most, wanted = pairs, "fewer ports: the limit of open files is low");
     }
@@ -398,14 +400,16 @@ async fn bind(config: &Config, tls: TlsMeters) -> Result<Bound> {
     Ok(Bound { listening, http, pairs })
 }
 
-/// Returns how many files so many port pairs need, and all else.
-pub(crate) fn files_for(pairs: usize) -> usize {
-    2 * pairs + OTHER_FILES
+/// Returns how many files are needed beside the port pairs: connections that carry SIP, if any may
+/// come, and all else.
+pub(crate) fn other_files(config: &Config) -> usize {
+    let streams = config.listeners.iter().any(|own| own.transport != Transport::Udp);
+    OTHER_FILES + if streams { connections::FILES } else { 0 }
 }
 
-/// Returns how many of the wanted port pairs fit into so many files.
-pub(crate) fn pairs_within(files: usize, wanted: usize) -> usize {
-    wanted.min(files.saturating_sub(OTHER_FILES) / 2)
+/// Returns how many of the wanted port pairs fit into so many files, once the others have theirs.
+pub(crate) fn pairs_within(files: usize, others: usize, wanted: usize) -> usize {
+    wanted.min(files.saturating_sub(others) / 2)
 }
 
 /// A configured seed is mixed with the epoch: call identifiers never repeat in a book, and those of

@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use crate::tls::{self, Client, Server};
+use crate::tls::{self, Client, Fault, Server};
 
 /// Most bytes told at once.
 const CHUNK: usize = 4 << 10;
@@ -80,8 +80,8 @@ pub enum End {
     Ended,
     /// It could not be opened.
     Refused(io::Error),
-    /// The handshake failed.
-    Handshake(io::Error),
+    /// The handshake failed, or the peer told afterwards that it had.
+    Handshake(Fault, io::Error),
     /// The peer does not read.
     Slow,
 }
@@ -248,7 +248,7 @@ impl Teller {
             shaken = server.accept(stream) => match shaken {
                 Ok((stream, names)) => self.carry(stream, names, held).await,
                 Err(error) => {
-                    self.tell(What::Closed(End::Handshake(error))).await;
+                    self.tell(What::Closed(handshake(error))).await;
                 }
             },
             _ = &mut held.dropped => {}
@@ -275,7 +275,7 @@ impl Teller {
             shaken = client.connect(name, stream) => match shaken {
                 Ok(stream) => self.carry(stream, vec![shown], held).await,
                 Err(error) => {
-                    self.tell(What::Closed(End::Handshake(error))).await;
+                    self.tell(What::Closed(handshake(error))).await;
                 }
             },
             _ = &mut held.dropped => {}
@@ -290,7 +290,7 @@ impl Teller {
         }
         let (reader, writer) = tokio::io::split(stream);
         let end = tokio::select! {
-            () = self.read(reader) => Some(End::Ended),
+            end = self.read(reader) => Some(end),
             end = write(writer, queue, &waiting) => end,
         };
         if let Some(end) = end {
@@ -298,21 +298,28 @@ impl Teller {
         }
     }
 
-    async fn read(&self, mut reader: impl AsyncRead + Unpin) {
+    async fn read(&self, mut reader: impl AsyncRead + Unpin) -> End {
         let turns = Arc::new(Semaphore::new(CHUNKS));
         let mut buffer = vec![0; CHUNK];
         loop {
-            let Ok(turn) = Arc::clone(&turns).acquire_owned().await else { return };
+            let Ok(turn) = Arc::clone(&turns).acquire_owned().await else { return End::Ended };
             let count = match reader.read(&mut buffer).await {
-                Ok(0) | Err(_) => return,
+                Ok(0) => return End::Ended,
+                // Only what the peer says is about the handshake; all else is the stream's end.
+                Err(error) if Fault::of(&error) == Some(Fault::Ours) => return handshake(error),
+                Err(_) => return End::Ended,
                 Ok(count) => count,
             };
             let payload = Bytes::copy_from_slice(buffer.get(..count).unwrap_or_default());
             if !self.tell(What::Received(Chunk { payload, _turn: turn })).await {
-                return;
+                return End::Ended;
             }
         }
     }
+}
+
+fn handshake(error: io::Error) -> End {
+    End::Handshake(Fault::of(&error).unwrap_or(Fault::Other), error)
 }
 
 async fn connect(local: SocketAddr, destination: SocketAddr) -> io::Result<TcpStream> {

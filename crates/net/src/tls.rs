@@ -1,6 +1,8 @@
 //! TLS 1.2 and 1.3 for streams (RFC 5246, RFC 8446): certificates from files, names verified, both
 //! sides if need be.
 
+mod fault;
+
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,6 +18,8 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
+
+pub use fault::Fault;
 
 /// A certificate chain, its own certificate first, and its key, as PEM files.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,10 +98,19 @@ pub struct Reloader {
     current: watch::Sender<Arc<ServerConfig>>,
 }
 
-/// How peers of ours are checked.
+/// How peers of ours are checked, and what they are shown. What is loaded anew holds for connections
+/// that are opened then.
 #[derive(Debug, Clone)]
 pub struct Client {
-    config: Arc<ClientConfig>,
+    current: watch::Receiver<Arc<ClientConfig>>,
+}
+
+/// Replaces how a peer is checked.
+#[derive(Debug)]
+pub struct ClientReloader {
+    authority: Option<PathBuf>,
+    identity: Option<Identity>,
+    current: watch::Sender<Arc<ClientConfig>>,
 }
 
 impl Server {
@@ -151,19 +164,21 @@ impl Client {
         authority: Option<&Path>,
         identity: Option<&Identity>,
     ) -> Result<Self, CertificateError> {
-        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| wrong("", error))?
-            .with_root_certificates(roots(authority)?);
-        let config = match identity {
-            None => builder.with_no_client_auth(),
-            Some(identity) => {
-                let (chain, key) = identity.load()?;
-                let made = builder.with_client_auth_cert(chain, key);
-                made.map_err(|error| wrong(&identity.certificate, error))?
-            }
-        };
-        Ok(Self { config: Arc::new(config) })
+        let loaded = Self::reloadable(authority.map(Path::to_owned), identity.cloned());
+        loaded.map(|(client, _)| client)
+    }
+
+    /// The same, with what loads it anew.
+    ///
+    /// # Errors
+    /// The file that cannot be used.
+    pub fn reloadable(
+        authority: Option<PathBuf>,
+        identity: Option<Identity>,
+    ) -> Result<(Self, ClientReloader), CertificateError> {
+        let config = client_config(authority.as_deref(), identity.as_ref())?;
+        let (sender, current) = watch::channel(Arc::new(config));
+        Ok((Self { current }, ClientReloader { authority, identity, current: sender }))
     }
 
     /// Shakes hands with a peer that must be who it is taken for.
@@ -175,7 +190,21 @@ impl Client {
         name: ServerName<'static>,
         stream: TcpStream,
     ) -> io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
-        TlsConnector::from(Arc::clone(&self.config)).connect(name, stream).await
+        let config = Arc::clone(&self.current.borrow());
+        TlsConnector::from(config).connect(name, stream).await
+    }
+}
+
+impl ClientReloader {
+    /// Loads the files again, the system's roots too; the old ones hold if the new ones are wrong.
+    /// Returns what is shown, if anything is.
+    ///
+    /// # Errors
+    /// The file that cannot be used.
+    pub fn reload(&self) -> Result<Option<Certificate>, CertificateError> {
+        let config = client_config(self.authority.as_deref(), self.identity.as_ref())?;
+        self.current.send_replace(Arc::new(config));
+        self.identity.as_ref().map(Identity::describe).transpose()
     }
 }
 
@@ -211,6 +240,20 @@ pub fn server_name(name: &str) -> Result<ServerName<'static>, CertificateError> 
 
 pub(crate) fn shown(name: &ServerName<'_>) -> String {
     name.to_str().into_owned()
+}
+
+fn client_config(
+    authority: Option<&Path>,
+    identity: Option<&Identity>,
+) -> Result<ClientConfig, CertificateError> {
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| wrong("", error))?
+        .with_root_certificates(roots(authority)?);
+    let Some(identity) = identity else { return Ok(builder.with_no_client_auth()) };
+    let (chain, key) = identity.load()?;
+    let made = builder.with_client_auth_cert(chain, key);
+    made.map_err(|error| wrong(&identity.certificate, error))
 }
 
 fn server_config(files: &ServerFiles) -> Result<ServerConfig, CertificateError> {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use net::tcp::{Call, End, Handle, Listening, Told, What};
-use net::tls::{Client, ClientCertificates, Identity, Server, ServerFiles};
+use net::tls::{Client, ClientCertificates, Fault, Identity, Server, ServerFiles};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt;
@@ -108,10 +108,10 @@ async fn a_wrong_name_a_foreign_authority_and_no_certificate_are_refused() {
     let own = papers.sign("gate", "sip.example");
     let known = Client::load(Some(&papers.authority), None).unwrap();
     let other = Client::load(Some(&foreign.authority), None).unwrap();
-    for (client, name, clients) in [
-        (known.clone(), "sip.other.example", ClientCertificates::None),
-        (other, "sip.example", ClientCertificates::None),
-        (known, "sip.example", ClientCertificates::Required),
+    for (client, name, clients, wanted) in [
+        (known.clone(), "sip.other.example", ClientCertificates::None, Fault::Name),
+        (other, "sip.example", ClientCertificates::None, Fault::Authority),
+        (known, "sip.example", ClientCertificates::Required, Fault::Ours),
     ] {
         let mut site = Site::tls(&papers, &own, clients);
         let (_ours, peer) = site.opened(Some((client, name))).await;
@@ -119,13 +119,58 @@ async fn a_wrong_name_a_foreign_authority_and_no_certificate_are_refused() {
         held.admit();
         let failed = async {
             loop {
-                if let What::Closed(End::Handshake(error)) = site.next().await.what {
-                    return error.to_string();
+                let Told { ours, what, .. } = site.next().await;
+                if let (true, What::Closed(End::Handshake(fault, error))) = (ours, what) {
+                    return (fault, error.to_string());
                 }
             }
         };
-        let told = timeout(Duration::from_secs(5), failed).await.unwrap();
+        let (fault, told) = timeout(Duration::from_secs(5), failed).await.unwrap();
+        assert_eq!(fault, wanted, "{told}");
         assert!(told.to_lowercase().contains("certificate"), "{told}");
+        let names = fault != Fault::Name
+            || told.contains("other.example") && told.contains("\"sip.example\"");
+        assert!(names, "which name was wanted and which came: {told}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_peer_is_shown_is_loaded_anew_for_new_connections() {
+    let (papers, foreign) = (Papers::new(), Papers::new());
+    let own = papers.sign("gate", "sip.example");
+    let theirs = foreign.sign("sbc", "sbc.example");
+    let (client, reloader) =
+        Client::reloadable(Some(papers.authority.clone()), Some(theirs.clone())).unwrap();
+    let mut site = Site::tls(&papers, &own, ClientCertificates::Required);
+    assert_eq!(shown(&mut site, &client).await, None, "a foreign authority signed it");
+    let right = papers.sign("sbc", "sbc.example");
+    fs::copy(&right.certificate, &theirs.certificate).unwrap();
+    fs::copy(&right.key, &theirs.key).unwrap();
+    assert_eq!(shown(&mut site, &client).await, None, "it is not loaded yet");
+    assert_eq!(reloader.reload().unwrap().unwrap().names, ["sbc.example"]);
+    assert_eq!(shown(&mut site, &client).await.unwrap(), ["sbc.example"]);
+    fs::write(&theirs.key, "no key").unwrap();
+    assert!(reloader.reload().is_err());
+    assert_eq!(shown(&mut site, &client).await.unwrap(), ["sbc.example"], "the old one holds");
+}
+
+/// Opens a connection; returns the names that the listener sees, if it takes them.
+async fn shown(site: &mut Site, client: &Client) -> Option<Vec<String>> {
+    let (_ours, peer) = site.opened(Some((client.clone(), "sip.example"))).await;
+    let Told { connection, what: What::Arrived { handle: mut held, .. }, .. } = peer else {
+        panic!()
+    };
+    held.admit();
+    loop {
+        let told = timeout(Duration::from_secs(5), site.next()).await.unwrap();
+        if told.ours || told.connection != connection {
+            continue;
+        }
+        match told.what {
+            What::Ready { names } => return Some(names),
+            What::Closed(_) => return None,
+            What::Arrived { .. } | What::Received(_) => {}
+        }
     }
 }
 
@@ -197,8 +242,9 @@ impl Site {
         let (local, destination) = (self.address, self.address);
         let call = Call { connection: 9, local, destination, client };
         let handle = call.open(self.sender.clone());
-        let mut arrival = None;
-        for _ in 0..if plain { 2 } else { 1 } {
+        let (mut arrival, mut heard) = (None, 0);
+        while arrival.is_none() || plain && heard < 2 {
+            heard += 1;
             let told = self.next().await;
             if matches!(told.what, What::Arrived { .. }) {
                 arrival = Some(told);

@@ -16,6 +16,7 @@ use crate::transaction::server::{self, Served};
 use crate::transaction::server_invite;
 use crate::transaction::{Key, Mark, Row};
 use crate::transport::{self, Flow};
+use crate::trouble::Trouble;
 
 /// Most transactions at once: at a steady rate each call leaves two, for 32 s each.
 const TRANSACTIONS: usize = 8 * limits::CALLS;
@@ -346,9 +347,9 @@ impl Endpoint {
 
     /// A connection is gone that a request of ours waits on: it is sent once more another way, else
     /// it counts as answered by 503 (RFC 3261 §8.1.3.1).
-    pub(crate) fn connection_lost(&mut self, serial: u64, now: Instant) {
+    pub(crate) fn connection_lost(&mut self, serial: u64, trouble: Trouble, now: Instant) {
         let Some(row) = self.asked.take(serial) else {
-            return self.invite_lost(serial, now);
+            return self.invite_lost(serial, trouble, now);
         };
         let Some((mut flow, request)) = row.fallback else {
             self.asked.put(serial, row);

@@ -6,6 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 use bytes::Bytes;
 use model::TrunkId;
 
+use crate::trouble::Distrust;
+
 /// Names a connection for as long as the process lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ConnectionId {
@@ -50,7 +52,7 @@ pub enum Closure {
     /// It took too long to open.
     TimedOut,
     /// The TLS handshake failed, its certificate above all.
-    Handshake,
+    Handshake(Distrust),
     /// The peer reads too slowly: what waits to be written is too much.
     Slow,
 }

@@ -18,6 +18,7 @@ mod session;
 mod timers;
 mod transaction;
 mod transport;
+mod trouble;
 mod trunk;
 
 pub use connection::{
@@ -29,4 +30,5 @@ pub use endpoint::{
     Output, Settings, Transmit,
 };
 pub use transport::strangers::{Ban, Patience};
+pub use trouble::{Distrust, Trouble};
 pub use trunk::digest::{Challenged, Unanswerable};

@@ -14,6 +14,7 @@ use crate::connection::{Record, RecordKind, Unfound};
 use crate::endpoint::{Endpoint, Listener, Output};
 use crate::timers::Alarm;
 use crate::transport::{Flow, default_port};
+use crate::trouble::Trouble;
 use choice::{Hop, Progress, Search};
 
 /// Shortest and longest time for which an answer is believed, whatever it says of itself.
@@ -57,6 +58,8 @@ struct Known {
     fresh: Instant,
     /// Until when it is better than nothing.
     stale: Instant,
+    /// Whether the name servers were silent when they were last asked.
+    unanswered: bool,
 }
 
 /// The names of trunks.
@@ -166,6 +169,16 @@ impl Endpoint {
         trunk.outbound.as_ref()
     }
 
+    /// Returns why there is no way to a trunk.
+    pub(crate) fn nowhere(&self, trunk: TrunkId) -> Trouble {
+        let place = self.outbound(trunk).map(|outbound| self.sought(trunk, outbound));
+        let known = place.and_then(|place| self.book.known.get(&place));
+        match known {
+            Some(known) if known.unanswered => Trouble::NameServers,
+            Some(_) | None => Trouble::NoAddress,
+        }
+    }
+
     fn sought(&self, trunk: TrunkId, outbound: &Outbound) -> Place {
         let bound = self.trunks.active(trunk).and_then(|trunk| trunk.listener).map(usize::from);
         let listeners = self.settings.listeners.iter().enumerate();
@@ -219,7 +232,7 @@ impl Endpoint {
             self.book.due.insert((now + holds * 4 / 5, place.clone()));
         }
         let (fresh, stale) = (now + holds, now + holds + STALE);
-        self.book.known.insert(place.clone(), Known { hops, fresh, stale });
+        self.book.known.insert(place.clone(), Known { hops, fresh, stale, unanswered: false });
         self.set_names_alarm(before);
         self.tell_located(&place, now);
     }
@@ -232,8 +245,9 @@ impl Endpoint {
                 self.book.due.insert((now + AGAIN, place.clone()));
             }
             Some(_) | None => {
-                let (fresh, stale) = (now + AGAIN, now + AGAIN);
-                self.book.known.insert(place.clone(), Known { hops: Vec::new(), fresh, stale });
+                let (fresh, stale, unanswered) = (now + AGAIN, now + AGAIN, true);
+                let known = Known { hops: Vec::new(), fresh, stale, unanswered };
+                self.book.known.insert(place.clone(), known);
             }
         }
         self.set_names_alarm(before);
@@ -244,6 +258,9 @@ impl Endpoint {
         for trunk in self.trunks.ids() {
             let same = self.outbound(trunk).is_some_and(|to| self.sought(trunk, to) == *place);
             if same {
+                let nowhere = self.book.known.get(place).is_some_and(|known| known.hops.is_empty());
+                let trouble = nowhere.then(|| self.nowhere(trunk));
+                self.tell_trouble(trunk, trouble);
                 self.located(trunk, now);
             }
         }

@@ -10,6 +10,7 @@ use crate::transaction::client::{self, Purpose};
 use crate::transaction::client_invite::{self, Aim, State};
 use crate::transaction::{Key, Row};
 use crate::transport::Flow;
+use crate::trouble::Trouble;
 
 impl Endpoint {
     /// Takes an answer.
@@ -139,7 +140,7 @@ impl Endpoint {
         }
         let Some(state) = step.state else {
             self.close_placed(serial, &row.key, (row.flow, row.trunk));
-            return self.placed_over((serial, row.aim, open), 408, now);
+            return self.placed_over((serial, row.aim, open), Trouble::Silent, now);
         };
         if matches!(state, State::Accepted { .. }) {
             row.request = Bytes::new();
@@ -149,11 +150,16 @@ impl Endpoint {
     }
 
     /// An INVITE of ours is over; `open` tells that no final answer came.
-    fn placed_over(&mut self, (serial, aim, open): (u64, Aim, bool), status: u16, now: Instant) {
+    fn placed_over(
+        &mut self,
+        (serial, aim, open): (u64, Aim, bool),
+        trouble: Trouble,
+        now: Instant,
+    ) {
         match aim {
-            Aim::Attempt(attempt) => self.attempt_over(attempt, (serial, status), now),
+            Aim::Attempt(attempt) => self.attempt_over(attempt, (serial, trouble), now),
             Aim::Change(call, why) if open => {
-                self.renewal_over((serial, call, why), status, None, now);
+                self.renewal_over((serial, call, why), trouble.status(), None, now);
             }
             Aim::Change(..) => {}
         }
@@ -175,7 +181,7 @@ impl Endpoint {
     /// The connection is gone that an INVITE of ours went by: if nothing came yet, it is sent once
     /// more another way, else it counts as answered by 503 (RFC 3261 §8.1.3.1). An answer may still
     /// come to where its Via leads.
-    pub(crate) fn invite_lost(&mut self, serial: u64, now: Instant) {
+    pub(crate) fn invite_lost(&mut self, serial: u64, trouble: Trouble, now: Instant) {
         let Some(mut row) = self.placed.take(serial) else { return };
         if !matches!(row.state, State::Calling { .. }) {
             return self.placed.put(serial, row);
@@ -184,7 +190,7 @@ impl Endpoint {
         let Some((mut flow, request)) = row.fallback.take() else {
             self.timers.shift(Alarm::Placed(serial), before, None);
             self.close_placed(serial, &row.key, (row.flow, row.trunk));
-            return self.placed_over((serial, row.aim, true), 503, now);
+            return self.placed_over((serial, row.aim, true), trouble, now);
         };
         flow.connection = self.connect(flow, Some(row.trunk));
         row.state = State::start(now, self.is_reliable(flow.listener));

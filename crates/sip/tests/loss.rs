@@ -182,6 +182,7 @@ impl World {
                 | Event::Accepted { .. }
                 | Event::Failed { .. }
                 | Event::Reachable { .. }
+                | Event::Troubled { .. }
                 | Event::Registered { .. }
                 | Event::OrphanEnded { .. }
                 | Event::Counted(_) => {}

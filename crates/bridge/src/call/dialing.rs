@@ -155,10 +155,9 @@ impl Dialing {
     /// This trunk could not: the next one is tried if the failure was the trunk's.
     fn failed(self, failure: &sip::Failure, file: &mut File, turn: &mut Turn<'_>) -> State {
         let named = failure.q850.map_or_else(String::new, |cause| format!(", cause {cause}"));
-        let said = match (failure.answered, failure.status) {
-            (true, status) => format!("answered {status}{named}"),
-            (false, 408) => "stayed silent".to_owned(),
-            (false, _) => "could not be reached: no address, or no connection".to_owned(),
+        let said = match failure.trouble {
+            None => format!("answered {}{named}", failure.status),
+            Some(trouble) => trouble.words().to_owned(),
         };
         file.because(format!("trunk {} {said}", file.trunk.name));
         if failure.answered {

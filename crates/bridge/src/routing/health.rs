@@ -20,6 +20,8 @@ struct State {
     down: bool,
     registered: bool,
     rests_until: Option<Instant>,
+    /// What keeps us from reaching it.
+    trouble: Option<sip::Trouble>,
     live: u32,
     rate: Bucket,
 }
@@ -40,6 +42,19 @@ impl Health {
     /// Takes what became of a registration, ours with the trunk or the trunk's with us ([`sip::endpoint::Event::Registered`]).
     pub fn registered(&mut self, trunk: TrunkId, registered: bool) {
         self.state(trunk).registered = registered;
+    }
+
+    /// Takes what keeps us from reaching a trunk, or that nothing does any more
+    /// ([`sip::endpoint::Event::Troubled`]); returns whether that is new.
+    pub fn troubled(&mut self, trunk: TrunkId, trouble: Option<sip::Trouble>) -> bool {
+        let state = self.state(trunk);
+        std::mem::replace(&mut state.trouble, trouble) != trouble
+    }
+
+    /// Returns what keeps us from reaching a trunk, as far as that was last tried.
+    #[must_use]
+    pub fn trouble(&self, trunk: TrunkId) -> Option<sip::Trouble> {
+        self.trunks.get(&trunk).and_then(|state| state.trouble)
     }
 
     /// Takes the failure of a call that we placed: 503 with Retry-After keeps the next ones away for
@@ -220,6 +235,7 @@ mod tests {
             status,
             answered: true,
             progressed: false,
+            trouble: None,
             q850: None,
             retry_after_secs,
             contacts: Vec::new(),

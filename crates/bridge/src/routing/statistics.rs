@@ -56,6 +56,10 @@ pub enum Outcome {
     Abandoned,
     /// We refused it by rule.
     Refused,
+    /// The trunk's name led nowhere.
+    Unresolved,
+    /// The trunk took no connection, or none that is to be trusted.
+    Unconnected,
     /// Nothing came from the trunk.
     Silent,
     /// The network could not.
@@ -73,6 +77,8 @@ impl Outcome {
             Cause::Unreached(Unreached::NoAnswer, ..) => Self::NoAnswer,
             Cause::Unreached(Unreached::Rejected, ..) => Self::Rejected,
             Cause::Unreached(Unreached::NoSuchNumber, ..) => Self::NoSuchNumber,
+            Cause::Unreached(Unreached::Unresolved, ..) => Self::Unresolved,
+            Cause::Unreached(Unreached::Unconnected, ..) => Self::Unconnected,
             Cause::Unreached(Unreached::Failed, 408, _) => Self::Silent,
             Cause::Refused(_) | Cause::Drained => Self::Refused,
             Cause::Cancelled
@@ -104,6 +110,8 @@ impl Outcome {
             Self::NoSuchNumber => "no_such_number",
             Self::Abandoned => "abandoned",
             Self::Refused => "refused",
+            Self::Unresolved => "unresolved",
+            Self::Unconnected => "unconnected",
             Self::Silent => "silent",
             Self::Failed => "failed",
         }
@@ -120,7 +128,11 @@ impl Outcome {
             | Self::Rejected
             | Self::Abandoned
             | Self::Refused => true,
-            Self::NoSuchNumber | Self::Silent | Self::Failed => false,
+            Self::NoSuchNumber
+            | Self::Unresolved
+            | Self::Unconnected
+            | Self::Silent
+            | Self::Failed => false,
         }
     }
 }
@@ -279,6 +291,8 @@ mod tests {
         assert_eq!(unreached(Unreached::NoAnswer, 408), Outcome::NoAnswer);
         assert_eq!(unreached(Unreached::Failed, 408), Outcome::Silent);
         assert_eq!(unreached(Unreached::Failed, 503), Outcome::Failed);
+        assert_eq!(unreached(Unreached::Unresolved, 503), Outcome::Unresolved);
+        assert_eq!(unreached(Unreached::Unconnected, 503), Outcome::Unconnected);
         assert_eq!(Outcome::of(Cause::Refused(Refusal::NotLicensed), false), Outcome::Refused);
         assert_eq!(Outcome::of(Cause::Refused(Refusal::NotLicensed), true), Outcome::Answered);
         assert_eq!(Outcome::of(Cause::Cancelled, false), Outcome::Abandoned);

@@ -277,6 +277,7 @@ fn wanted() -> Wanted {
 
 fn failed(status: u16, q850: Option<u8>, before: &str, retry_after: Option<u32>) -> Failure {
     Failure {
+        trouble: None,
         status,
         answered: true,
         progressed: before.starts_with('1'),

@@ -15,7 +15,7 @@ const THREADS: usize = 2;
 /// taken by then it cannot take; the holds stand, and the next start settles them.
 const OVERTIME: Duration = Duration::from_secs(20);
 
-/// Serves. SIGHUP loads the certificates of listeners again. The first SIGTERM or SIGINT drains, the second ends at once; everything is charged
+/// Serves. SIGHUP loads the certificates of listeners and trunks again. The first SIGTERM or SIGINT drains, the second ends at once; everything is charged
 /// either way, unless the store is gone: then the process ends all the same, with an error.
 ///
 /// # Errors

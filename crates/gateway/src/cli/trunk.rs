@@ -80,10 +80,21 @@ fn list(trunks: &Value, json: bool, out: &mut impl Write) -> Result<()> {
         row.extend(HOUR.iter().map(|key| cell(hour.and_then(|hour| hour.get(key)))));
         table.push(row);
     }
+    let troubled: Vec<String> = trunks.iter().filter_map(trouble).collect();
     if table.is_empty() {
         return Ok(writeln!(out, "no trunk is configured")?);
     }
-    Ok(table.write_text(out)?)
+    table.write_text(out)?;
+    for line in troubled {
+        writeln!(out, "{line}")?;
+    }
+    Ok(())
+}
+
+/// Says what keeps us from reaching a trunk.
+fn trouble(trunk: &Value) -> Option<String> {
+    let words = trunk.get("trouble")?.as_str()?;
+    Some(format!("{} {words}", cell(trunk.get("name"))))
 }
 
 fn cell(value: Option<&Value>) -> String {
@@ -122,6 +133,15 @@ mod tests {
         assert_eq!(rows.len(), 4, "{text}");
         assert_eq!(rows[2], ["carrier", "a", "up", "out", "1", "4", "75", "100", "60", "1", "0"]);
         assert_eq!(rows[3][..5], ["pbx", "-", "dial_in_only", "in", "2"]);
+    }
+
+    #[test]
+    fn what_keeps_us_from_a_trunk_is_told_below_the_table() {
+        let trunk = json!({"name": "carrier", "trouble": "could not be trusted: it is old"});
+        let mut out = Vec::new();
+        list(&json!([trunk, {"name": "pbx", "trouble": null}]), false, &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!(text.lines().last(), Some("carrier could not be trusted: it is old"), "{text}");
     }
 
     #[test]

@@ -72,11 +72,13 @@ impl Config {
     /// Says why fewer calls fit than are configured.
     fn port_remark(&self) -> Option<String> {
         let (calls, wanted) = (self.node.calls_max, self.media.ports.pairs());
-        let files = net::system::allow_files(serve::files_for(wanted)).ok()?;
-        let pairs = serve::pairs_within(files, wanted);
+        let others = serve::other_files(self);
+        let files = net::system::allow_files(others + 2 * wanted).ok()?;
+        let pairs = serve::pairs_within(files, others, wanted);
         if pairs < wanted {
             return Some(format!(
-                "media: {files} open files allow for {pairs} of {wanted} port pairs; raise the limit"
+                "media: {files} open files allow for {pairs} of {wanted} port pairs, {others} files \
+                 being kept for connections and the store; raise the limit"
             ));
         }
         (pairs < calls).then(|| {

@@ -133,6 +133,12 @@ impl BridgeMeters {
                 let gauge = self.telemetry.gauge("tollgate_bridge_trunk_up", help, &labels);
                 gauge.set(if *up { 1.0 } else { 0.0 });
             }
+            Note::Troubled { trunk, trouble } => {
+                let help = "How often something new kept us from reaching a trunk, by reason.";
+                let of = [("trunk", trunk.name.as_str()), ("reason", trouble.label())];
+                let name = "tollgate_sip_trunk_troubles_total";
+                self.telemetry.counter(name, help, &of).increment(1);
+            }
             Note::Seated { number_type, charged } => self.seated(*number_type, *charged),
             Note::Refused(refusal) => self.labelled(
                 "tollgate_bridge_refusals_total",

@@ -31,7 +31,7 @@ impl BridgeMeters {
                 sip::Closure::Ended => "ended",
                 sip::Closure::Refused => "refused",
                 sip::Closure::TimedOut => "timed_out",
-                sip::Closure::Handshake => "handshake_failed",
+                sip::Closure::Handshake(_) => "handshake_failed",
                 sip::Closure::Slow => "slow",
             }),
             // Counted as a refusal.

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use model::{CallId, TrunkId, Vouched};
 
 use crate::connection::Closure;
+use crate::trouble::Trouble;
 
 /// News for the bridge.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,6 +109,13 @@ pub enum Event {
         /// Whether calls may be placed by it.
         up: bool,
     },
+    /// Something keeps us from reaching a trunk, or does no longer.
+    Troubled {
+        /// The trunk.
+        trunk: TrunkId,
+        /// What.
+        trouble: Option<Trouble>,
+    },
     /// A registration changed: ours with the trunk, or the trunk's with us.
     Registered {
         /// The trunk.
@@ -168,6 +176,8 @@ pub struct Failure {
     pub answered: bool,
     /// Whether a provisional answer other than 100 came before.
     pub progressed: bool,
+    /// Why there was none.
+    pub trouble: Option<Trouble>,
     /// Cause of its Reason header.
     pub q850: Option<u8>,
     /// Its Retry-After, seconds.

@@ -19,6 +19,7 @@ use crate::timers::Alarm;
 use crate::transaction::client_invite::{Aim, Placed, State};
 use crate::transaction::{Key, Row};
 use crate::transport::Flow;
+use crate::trouble::Trouble;
 use crate::trunk::outgoing::{self, Ends};
 use crate::trunk::redirect;
 
@@ -33,14 +34,17 @@ impl Endpoint {
         }
         let many = self.calls.len() + self.attempts.len() + self.unplaced.len();
         if many >= limits::CALLS || self.is_full() {
-            return self.failed(call, Failure::unsent());
+            return self.failed(call, Failure::unsent(Trouble::Crowded));
         }
         match self.targets(dial.trunk) {
             Targets::Known(ways) => self.try_ways(dial, ways, now),
             Targets::Asked => {
                 self.unplaced.insert(call, dial);
             }
-            Targets::Nowhere => self.failed(call, Failure::unsent()),
+            Targets::Nowhere => {
+                let trouble = self.nowhere(dial.trunk);
+                self.failed(call, Failure::unsent(trouble));
+            }
         }
     }
 
@@ -68,7 +72,7 @@ impl Endpoint {
         let call = dial.call;
         let begun = rest.pop_front().and_then(|flow| self.begin_attempt(dial, flow, rest, now));
         if begun.is_none() {
-            self.failed(call, Failure::unsent());
+            self.failed(call, Failure::unsent(Trouble::NoAddress));
         }
     }
 
@@ -261,6 +265,7 @@ impl Endpoint {
             status,
             answered: true,
             progressed: open.progressed,
+            trouble: None,
             q850: answer.all(Name::Reason).find_map(header::q850),
             retry_after_secs: answer.first(Name::RetryAfter).and_then(header::leading_number),
             contacts,
@@ -279,7 +284,7 @@ impl Endpoint {
                 attempt.stage = Stage::Abandoned(left);
                 self.undial(attempt.call, &attempt.template);
                 self.lay(serial, attempt);
-                self.silent(*open, 408, now);
+                self.silent(*open, Trouble::Silent, now);
             }
             Stage::Abandoned(_) => {
                 self.trunks.release(attempt.trunk);
@@ -290,7 +295,12 @@ impl Endpoint {
     }
 
     /// The transaction of an attempt is over.
-    pub(crate) fn attempt_over(&mut self, serial: u64, (invite, status): (u64, u16), now: Instant) {
+    pub(crate) fn attempt_over(
+        &mut self,
+        serial: u64,
+        (invite, trouble): (u64, Trouble),
+        now: Instant,
+    ) {
         if self.attempts.get(&serial).is_none_or(|attempt| attempt.invite != invite) {
             // Another INVITE of it is on its way.
             return;
@@ -300,18 +310,18 @@ impl Endpoint {
         match attempt.stage {
             Stage::Open(open) => {
                 self.undial(attempt.call, &attempt.template);
-                self.silent(*open, status, now);
+                self.silent(*open, trouble, now);
             }
             Stage::Abandoned(_) | Stage::Answered => {}
         }
     }
 
     /// Nothing came from an address.
-    fn silent(&mut self, open: Open, status: u16, now: Instant) {
+    fn silent(&mut self, open: Open, trouble: Trouble, now: Instant) {
         if !open.rest.is_empty() {
             return self.try_next(open.dial, open.rest, now);
         }
-        self.failed(open.dial.call, Failure { status, ..Failure::unsent() });
+        self.failed(open.dial.call, Failure::unsent(trouble));
     }
 
     pub(crate) fn failed(&mut self, call: CallId, failure: Failure) {
@@ -320,12 +330,13 @@ impl Endpoint {
 }
 
 impl Failure {
-    /// Nothing could be sent.
-    pub(crate) const fn unsent() -> Self {
+    /// Nothing could be sent, or nothing came back.
+    pub(crate) const fn unsent(trouble: Trouble) -> Self {
         Self {
-            status: 503,
+            status: trouble.status(),
             answered: false,
             progressed: false,
+            trouble: Some(trouble),
             q850: None,
             retry_after_secs: None,
             contacts: Vec::new(),

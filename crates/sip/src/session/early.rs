@@ -92,8 +92,15 @@ impl Endpoint {
         let call = attempt.call;
         self.lay(serial, attempt);
         let q850 = arrival.request.message.all(Name::Reason).find_map(header::q850);
-        let failure =
-            Failure { status: 480, answered: true, progressed: true, q850, ..Failure::unsent() };
+        let failure = Failure {
+            status: 480,
+            answered: true,
+            progressed: true,
+            trouble: None,
+            q850,
+            retry_after_secs: None,
+            contacts: Vec::new(),
+        };
         self.failed(call, failure);
     }
 }

@@ -13,6 +13,7 @@ use crate::message::{Message, Method, Start};
 use crate::timers::Alarm;
 use crate::transport::Flow;
 use crate::transport::framer::{Frame, Framer};
+use crate::trouble::{Distrust, Trouble};
 
 /// The answer to a ping (RFC 5626 §3.5.1).
 const PONG: &[u8] = b"\r\n";
@@ -210,13 +211,18 @@ impl Endpoint {
         if self.trunks.sender(flow.peer.ip(), flow.listener, self.streams.names(flow)).is_none() {
             // An address of a trunk, but not its certificate.
             self.stranger(flow.peer.ip(), now);
-            return self.abandon_connection(connection, Closure::Handshake, now);
+            let closure = Closure::Handshake(Distrust::Name);
+            return self.abandon_connection(connection, closure, now);
         }
         let ours = matches!(connection, ConnectionId::Ours(_));
         self.count(Counted::Connected(ours));
         if ours {
             self.prove(connection);
             self.postpone(connection, now);
+            let trunk = self.streams.open.get(&connection).and_then(|stream| stream.trunk);
+            if let Some(trunk) = trunk {
+                self.tell_trouble(trunk, None);
+            }
         }
     }
 
@@ -269,8 +275,12 @@ impl Endpoint {
         }
         self.count(Counted::Disconnected(closure));
         self.bindings_lost(connection);
+        let trouble = Trouble::from(closure);
+        if let Some(trunk) = stream.trunk.filter(|_| closure != Closure::Ended || !stream.proven) {
+            self.tell_trouble(trunk, Some(trouble));
+        }
         for serial in stream.riders {
-            self.connection_lost(serial, now);
+            self.connection_lost(serial, trouble, now);
         }
     }
 

@@ -363,7 +363,7 @@ fn shown(event: &Event) -> String {
             format!("registered {registered} {status}")
         }
         Event::OrphanEnded { answered, .. } => format!("orphan-ended {answered}"),
-        Event::Dialled { .. } | Event::Counted(_) => String::new(),
+        Event::Dialled { .. } | Event::Troubled { .. } | Event::Counted(_) => String::new(),
     }
 }
 

@@ -154,6 +154,7 @@ impl Book {
                 Event::Invited(_)
                 | Event::Cancelled { .. }
                 | Event::Reachable { .. }
+                | Event::Troubled { .. }
                 | Event::Registered { .. }
                 | Event::OrphanEnded { .. }
                 | Event::Counted(_) => continue,

@@ -169,6 +169,7 @@ fn check(events: &[Event]) -> Result<(), TestCaseError> {
             | Event::Accepted { .. }
             | Event::Failed { .. }
             | Event::Reachable { .. }
+            | Event::Troubled { .. }
             | Event::Registered { .. }
             | Event::OrphanEnded { .. }
             | Event::Counted(_) => continue,
