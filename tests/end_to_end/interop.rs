@@ -7,16 +7,18 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::harness::baresip::{Baresip, Way};
+use crate::harness::baresip::Baresip;
 use crate::harness::certificates::Authority;
 use crate::harness::clock::{pause, secs, wait_for};
-use crate::harness::proxy;
+use crate::harness::linphone::Linphone;
 use crate::harness::sipp::Call;
 use crate::harness::site::{
     BOLT, METERED, SECOND, SUBSCRIBED, Site, TOLL, TOLL_TO_METERED, TOLL_TO_SUBSCRIBED,
 };
+use crate::harness::telephone::{Telephone, Way};
 use crate::harness::tls::{Peer, TlsRelay};
 use crate::harness::tollgate::Tollgate;
+use crate::harness::{network, proxy};
 
 /// The name in our certificate.
 const NAME: &str = "sip.tollgate.example";
@@ -25,6 +27,9 @@ const HEARD: f64 = 1_500.0;
 /// Where the audio of callers here comes from: baresip says that it is at 127.0.0.2, and sends from
 /// whatever address the system takes.
 const MEDIA: &str = "[\"127.0.0.1/32\", \"127.0.0.2/32\"]";
+
+/// Where linphonec is: it names the address beside loopback, and sends from whatever the system takes.
+const NEAR: &str = "[\"127.0.0.1/32\", \"127.0.0.2/32\", \"10.64.0.2/32\"]";
 
 /// The tests that also hold with a proxy and a media relay in the way, by their names' beginnings.
 const DIALLED_IN: &[&str] = &[
@@ -65,6 +70,31 @@ fn baresip_calls_in_by_tls_and_srtp_and_is_charged_as_in_clear() {
     let tollgate = Tollgate::serve(&secured(&authority));
     let baresip = Baresip::on(Way::Secured(&authority.file), 700.0);
     conversation(&tollgate, baresip, tollgate.second());
+}
+
+#[test]
+fn linphone_calls_in_keys_the_id_talks_listens_and_hangs_up() {
+    if network::is_outside("interop::linphone_calls_in_keys_the_id_talks_listens_and_hangs_up") {
+        return;
+    }
+    let site =
+        Site::default().with("[[trunk]]", "signalling", NEAR).with("[[trunk]]", "media", NEAR);
+    let tollgate = Tollgate::serve(&site);
+    let linphone = Linphone::on(Way::Plain, 700.0);
+    conversation(&tollgate, linphone, tollgate.sip());
+}
+
+#[test]
+fn linphone_calls_in_by_tls_and_srtp_and_is_charged_as_in_clear() {
+    if network::is_outside("interop::linphone_calls_in_by_tls_and_srtp_and_is_charged_as_in_clear")
+    {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let authority = Authority::new(folder.path(), "authority");
+    let tollgate = Tollgate::serve(&secured(&authority).with(ALSO, "media", NEAR));
+    let linphone = Linphone::on(Way::Secured(&authority.file), 700.0);
+    conversation(&tollgate, linphone, tollgate.second());
 }
 
 #[test]
@@ -159,22 +189,22 @@ fn what_is_dialled_in_also_holds_through_kamailio_and_rtpengine() {
 }
 
 /// A telephone of others and one of ours meet, hear each other, and it hangs up.
-fn conversation(tollgate: &Tollgate, mut baresip: Baresip, target: SocketAddr) {
-    let friend = Call::new("join.xml", TOLL_TO_SUBSCRIBED, tollgate.sip()).stay(secs(14)).dial();
+fn conversation(tollgate: &Tollgate, mut telephone: impl Telephone, target: SocketAddr) {
+    let friend = Call::new("join.xml", TOLL_TO_SUBSCRIBED, tollgate.sip()).stay(secs(20)).dial();
     friend.phone.speak(440.0);
-    baresip.dial(TOLL, target);
+    telephone.dial(TOLL, target);
     wait_for("two calls", secs(10), || (tollgate.live().len() == 2).then_some(()));
     pause(secs(2));
-    baresip.press(&format!("{SUBSCRIBED}#"));
+    telephone.press(&format!("{SUBSCRIBED}#"));
     tollgate.wait_seated(2);
     pause(secs(1));
     let heard = friend.phone.listen(secs(2));
     assert!(heard.level(700.0) > HEARD, "{}", heard.level(700.0));
     pause(secs(3));
-    baresip.hang_up();
+    telephone.hang_up();
     wait_for("its end", secs(5), || (tollgate.live().len() < 2).then_some(()));
     pause(Duration::from_millis(300));
-    let last = baresip.heard().last(2);
+    let last = telephone.heard().last(2);
     assert!(last.level(440.0) > HEARD, "{}", last.level(440.0));
     assert!(last.level(700.0) < HEARD / 5.0, "it hears itself: {}", last.level(700.0));
     friend.sipp.succeed();
@@ -187,9 +217,11 @@ fn conversation(tollgate: &Tollgate, mut baresip: Baresip, target: SocketAddr) {
     book.assert_settled();
 }
 
+/// Section of a trunk beside the first one.
+const ALSO: &str = "[[trunk]] # second";
+
 /// A site with another trunk, of the same addresses, on a listener of TLS: with SRTP or not at all.
 fn secured(authority: &Authority) -> Site {
-    const TRUNK: &str = "[[trunk]] # second";
     let files = authority.sign("sip", &[NAME, "127.0.0.1"]);
     let quoted = |path: &Path| format!("\"{}\"", path.display());
     Site::default()
@@ -199,10 +231,10 @@ fn secured(authority: &Authority) -> Site {
         .with(SECOND, "transport", "\"tls\"")
         .with(SECOND, "certificate", &quoted(&files.certificate))
         .with(SECOND, "key", &quoted(&files.key))
-        .with(TRUNK, "name", "\"secured\"")
-        .with(TRUNK, "listener", "\"tls\"")
-        .with(TRUNK, "signalling", "[\"127.0.0.1/32\", \"127.0.0.2/32\"]")
-        .with(TRUNK, "media", MEDIA)
-        .with(TRUNK, "loopback_media", "true")
-        .with(TRUNK, "srtp", "\"mandatory\"")
+        .with(ALSO, "name", "\"secured\"")
+        .with(ALSO, "listener", "\"tls\"")
+        .with(ALSO, "signalling", "[\"127.0.0.1/32\", \"127.0.0.2/32\"]")
+        .with(ALSO, "media", MEDIA)
+        .with(ALSO, "loopback_media", "true")
+        .with(ALSO, "srtp", "\"mandatory\"")
 }

@@ -12,22 +12,13 @@ use tempfile::TempDir;
 use super::clock::{pause, secs, wait_for};
 use super::phone::Sound;
 use super::ports;
+use super::telephone::{Telephone, Way};
+use super::wave::{self, RATE};
 
 /// Where it is.
 const HOME: &str = "127.0.0.2";
 /// Ports: SIP, control, audio.
 const PORTS: u16 = 20;
-/// Samples of a second, as everything here has.
-const RATE: u32 = 8_000;
-
-/// How it calls.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Way<'a> {
-    /// By datagrams, audio in clear.
-    Plain,
-    /// By TLS, audio by SRTP or not at all; with the authority that signs the gateway.
-    Secured(&'a Path),
-}
 
 /// One telephone; off when dropped.
 #[derive(Debug)]
@@ -48,9 +39,10 @@ impl Baresip {
             fs::write(home.join(name), text).expect("the folder is writable");
         };
         write("config", config(way, first, home));
-        let (transport, media) = match way {
-            Way::Plain => ("udp", ""),
-            Way::Secured(_) => ("tls", ";mediaenc=srtp-mand"),
+        let transport = way.transport();
+        let media = match way {
+            Way::Plain => "",
+            Way::Secured(_) => ";mediaenc=srtp-mand",
         };
         write(
             "accounts",
@@ -60,7 +52,7 @@ impl Baresip {
             ),
         );
         write("contacts", String::new());
-        fs::write(home.join("tone.wav"), tone(hertz)).expect("the folder is writable");
+        wave::write_tone(&home.join("tone.wav"), hertz);
         let log = File::create(home.join("log")).expect("the folder is writable");
         let child = Command::new("timeout")
             .args(["--kill-after=5", "120", "baresip", "-4", "-s", "-n", HOME, "-f"])
@@ -76,36 +68,6 @@ impl Baresip {
         });
         control.set_read_timeout(Some(secs(3))).expect("sockets have timeouts");
         Self { child, control, folder, transport }
-    }
-
-    /// Calls a number at a listener.
-    pub(crate) fn dial(&mut self, number: &str, target: SocketAddr) {
-        self.order("dial", &format!("sip:{number}@{target};transport={}", self.transport));
-    }
-
-    /// Presses keys.
-    pub(crate) fn press(&mut self, keys: &str) {
-        for key in keys.chars() {
-            self.order("sndcode", &key.to_string());
-            pause(Duration::from_millis(250));
-        }
-    }
-
-    /// Ends the call.
-    pub(crate) fn hang_up(&mut self) {
-        self.order("hangup", "");
-    }
-
-    /// Returns what it has heard in its call, which is over.
-    pub(crate) fn heard(&self) -> Sound {
-        let files = fs::read_dir(self.folder.path()).expect("the folder is readable");
-        let files = files.filter_map(|file| Some(file.ok()?.path()));
-        let mut dumps = files.filter(|path| path.to_string_lossy().ends_with("-dec.wav"));
-        let dump = dumps.next().unwrap_or_else(|| panic!("nothing was heard:\n{}", self.log()));
-        let bytes = fs::read(dump).expect("the file is readable");
-        let words = bytes.get(44..).unwrap_or_default().chunks_exact(2);
-        let samples = words.map(|word| f64::from(i16::from_le_bytes([word[0], word[1]])));
-        Sound::of(samples.collect())
     }
 
     /// Returns what it said, messages and all.
@@ -126,6 +88,31 @@ impl Baresip {
             assert!(count > 0, "baresip does not answer:\n{}", self.log());
             said.extend(&piece[..count]);
         }
+    }
+}
+
+impl Telephone for Baresip {
+    fn dial(&mut self, number: &str, target: SocketAddr) {
+        self.order("dial", &format!("sip:{number}@{target};transport={}", self.transport));
+    }
+
+    fn press(&mut self, keys: &str) {
+        for key in keys.chars() {
+            self.order("sndcode", &key.to_string());
+            pause(Duration::from_millis(250));
+        }
+    }
+
+    fn hang_up(&mut self) {
+        self.order("hangup", "");
+    }
+
+    fn heard(&self) -> Sound {
+        let files = fs::read_dir(self.folder.path()).expect("the folder is readable");
+        let files = files.filter_map(|file| Some(file.ok()?.path()));
+        let mut dumps = files.filter(|path| path.to_string_lossy().ends_with("-dec.wav"));
+        let dump = dumps.next().unwrap_or_else(|| panic!("nothing was heard:\n{}", self.log()));
+        wave::read(&dump)
     }
 }
 
@@ -160,26 +147,4 @@ fn config(way: Way<'_>, first: u16, home: &Path) -> String {
         first + PORTS - 1,
         first + 1,
     )
-}
-
-/// A WAV file of a minute's tone.
-fn tone(hertz: f64) -> Vec<u8> {
-    let samples = RATE * 60;
-    let mut file = Vec::new();
-    file.extend(b"RIFF");
-    file.extend((36 + samples * 2).to_le_bytes());
-    file.extend(b"WAVEfmt ");
-    file.extend(16_u32.to_le_bytes());
-    file.extend([1, 0, 1, 0]);
-    file.extend(RATE.to_le_bytes());
-    file.extend((RATE * 2).to_le_bytes());
-    file.extend([2, 0, 16, 0]);
-    file.extend(b"data");
-    file.extend((samples * 2).to_le_bytes());
-    for at in 0..samples {
-        let turn = std::f64::consts::TAU * hertz * f64::from(at) / f64::from(RATE);
-        #[expect(clippy::cast_possible_truncation, reason = "it lies within ±8 000")]
-        file.extend(((8_000.0 * turn.sin()) as i16).to_le_bytes());
-    }
-    file
 }

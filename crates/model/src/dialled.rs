@@ -182,14 +182,14 @@ fn international_digits(whole: &str) -> Result<E164, Misdial> {
     let Some(plan) = country_of(whole) else {
         return checked(whole);
     };
-    let national = whole.get(plan.code.len()..).unwrap_or_default();
+    let written = whole.get(plan.code.len()..).unwrap_or_default();
+    // Until 2019 a 1 stood before the area code of mobiles.
+    let old = plan.country.code() == "MX" && written.len() == 11;
+    let national = if old { written.strip_prefix('1').unwrap_or(written) } else { written };
     if national.starts_with('0') && !plan.keeps_zero {
         return Err(Misdial::PrefixAfterCode);
     }
-    if plan.country.code() == "MX" && national.len() == 11 && national.starts_with('1') {
-        return checked(Digits::of(&[plan.code, national.get(1..).unwrap_or_default()])?.text());
-    }
-    checked(whole)
+    checked(Digits::of(&[plan.code, national])?.text())
 }
 
 /// Returns the plan of the country that a whole number belongs to.

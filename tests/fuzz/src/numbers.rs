@@ -4,7 +4,7 @@ use model::record::{NumberingPlan, normalize};
 use model::{Country, Did, E164, LocalNumber, dialled};
 
 /// Countries with plans of every kind.
-const HOMES: [&str; 6] = ["IT", "US", "DE", "GB", "RU", "AR"];
+const HOMES: [&str; 8] = ["IT", "US", "DE", "GB", "RU", "AR", "BR", "MX"];
 
 /// # Panics
 /// If a number is taken that is none, is shown in full, or is not read again as itself.

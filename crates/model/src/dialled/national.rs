@@ -59,7 +59,7 @@ fn argentinian(plan: &Plan, digits: &str) -> Option<Result<Digits, Misdial>> {
     let national = digits.strip_prefix('0').unwrap_or(digits);
     let (area, rest) = national.split_at_checked(argentinian_area(national))?;
     let subscriber = rest.strip_prefix("15")?;
-    let whole = area.len() + subscriber.len() == 10;
+    let whole = area.len() + subscriber.len() == 10 && fits_zero(plan, area);
     whole.then(|| Digits::of(&[plan.code, "9", area, subscriber]))
 }
 
@@ -82,12 +82,14 @@ fn argentinian_area(national: &str) -> usize {
 /// `0`, two digits for the carrier, area code and number: the carrier is our affair.
 fn brazilian(plan: &Plan, digits: &str) -> Option<Result<Digits, Misdial>> {
     let (_carrier, national) = digits.strip_prefix('0')?.split_at_checked(2)?;
-    let whole = plan.has_length(national.len()) && national.len() >= 10;
+    let long = plan.has_length(national.len()) && national.len() >= 10;
+    let whole = long && fits_zero(plan, national);
     whole.then(|| Digits::of(&[plan.code, national]))
 }
 
 /// `01`, `044` and `045` of before 2019 are still written.
 fn mexican(plan: &Plan, digits: &str) -> Option<Result<Digits, Misdial>> {
     let old = ["01", "044", "045"].iter().find_map(|prefix| digits.strip_prefix(prefix))?;
-    plan.has_length(old.len()).then(|| Digits::of(&[plan.code, old]))
+    let whole = plan.has_length(old.len()) && fits_zero(plan, old);
+    whole.then(|| Digits::of(&[plan.code, old]))
 }

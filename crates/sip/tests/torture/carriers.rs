@@ -1,5 +1,7 @@
 //! INVITEs of carriers' shapes: the called number in E.164, the caller, the number's parameters.
 
+use std::collections::BTreeSet;
+
 use model::record::{CalledFrom, NumberingPlan, normalize};
 use sip::{Event, Invitation};
 
@@ -9,8 +11,10 @@ use crate::pages::{Page, folder};
 #[test]
 fn the_invites_of_carriers_name_whom_they_call_and_who_calls() {
     let pages = Page::read(&folder().join("carriers.txt"));
-    assert!(pages.len() >= 9);
+    let mut documented = BTreeSet::new();
     for page in pages {
+        let told_by = page.expected.get(2).and_then(|line| line.strip_prefix("told by "));
+        documented.extend(told_by.and_then(|line| line.split(',').next()).map(str::to_owned));
         let mut words = page.expected[0].split(' ').skip(1);
         let called_from = match words.next() {
             Some("to") => CalledFrom::To,
@@ -26,6 +30,7 @@ fn the_invites_of_carriers_name_whom_they_call_and_who_calls() {
         };
         assert_eq!(told(invitation, &plan), page.expected[1], "{}", page.title);
     }
+    assert!(documented.len() >= 10, "{documented:?}");
 }
 
 /// `49,0,00`: country code, national and international prefix.
