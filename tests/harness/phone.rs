@@ -365,10 +365,10 @@ fn compressed(sample: f64) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn a_spoken_tone_is_heard_as_loud_as_spoken() {
+        use super::*;
+
         let samples: Vec<_> = (0..8_000)
             .map(|at| 8_000.0 * (TAU * 440.0 * f64::from(at) / RATE).sin())
             .map(|sample| expanded(compressed(sample)))
