@@ -34,6 +34,8 @@ mod refusing;
 mod shipping;
 #[path = "end_to_end/signalling.rs"]
 mod signalling;
+#[path = "end_to_end/strangers.rs"]
+mod strangers;
 #[path = "end_to_end/streamed.rs"]
 mod streamed;
 #[path = "end_to_end/streams.rs"]

@@ -66,7 +66,7 @@ pub enum Input {
     Orphans(Vec<Farewell>),
     /// Somebody is to be called into a meeting; answered by exactly one [`crate::Output::Placed`].
     DialOut(Box<DialOut>),
-    /// How busy the node is has changed.
+    /// How busy the node is.
     Load(Load),
     /// The operator ends one call; it is charged.
     HangUp(CallId),

@@ -40,7 +40,7 @@ pub use outbound::{By, Denied, DialOut, Placed};
 pub use output::{Note, Output, StoreRequest};
 pub use refusal::Refusal;
 pub use settings::Settings;
-pub use sip::Ban;
+pub use sip::{Ban, Urgency, urgency};
 pub use view::{LiveCall, TrunkView};
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -60,7 +60,7 @@ use crate::closing::Closing;
 use crate::conference::Conferences;
 use crate::desk::Desk;
 use crate::gate::Gate;
-use crate::load::Overload;
+use crate::load::Door;
 use crate::outbound::limits::Budgets;
 use crate::outbound::orders::Orders;
 use crate::ports::Ports;
@@ -106,7 +106,7 @@ pub struct Bridge {
     desk: Desk,
     alarms: BTreeSet<(Instant, Alarm)>,
     closing: Closing,
-    overload: Overload,
+    door: Door,
     chance: ChaCha8Rng,
     /// What the endpoint told and is not dealt with yet; empty between inputs.
     news: VecDeque<sip::Event>,
@@ -153,7 +153,7 @@ impl Bridge {
             desk: Desk::default(),
             alarms: BTreeSet::new(),
             closing: Closing::Open,
-            overload: Overload::Calm,
+            door: Door::default(),
             news: VecDeque::new(),
             signals: VecDeque::new(),
             outputs: VecDeque::new(),
@@ -403,10 +403,14 @@ impl Bridge {
     /// Takes news of the load. An INVITE that meets an overloaded node is refused by the endpoint,
     /// before anything of it is kept.
     fn loaded(&mut self, load: Load, now: Now) {
-        let after = self.overload.after(load);
-        if after != self.overload {
-            let over = after == Overload::Over;
-            self.overload = after;
+        self.door.told(load, self.live);
+        self.weigh(now);
+    }
+
+    /// Looks whether the node still takes calls, or takes them again.
+    pub(crate) fn weigh(&mut self, now: Now) {
+        if self.door.weigh(self.live) {
+            let over = self.door.is_shut();
             self.order(sip::Command::Overload(over), now);
             self.outputs.push_back(Output::Note(Note::Overload(over)));
         }

@@ -15,7 +15,6 @@ use crate::call::{Call, Signal, State, Withdrawal};
 use crate::desk::{Errand, Owner, Question};
 use crate::directory::Hosted;
 use crate::ending::Cause;
-use crate::load::Overload;
 use crate::outbound::decision::{self, Facts, Granted, Trail};
 use crate::outbound::{By, Denied, DialOut, NUMBERS_MAX, Options, RING_LIMITS};
 use crate::output::{Note, Output};
@@ -240,6 +239,7 @@ impl Bridge {
         });
         if self.calls.get(&id).is_some_and(|call| call.state.is_live()) {
             self.live += 1;
+            self.weigh(now);
         } else {
             self.follow(id, (Stage::Asked, Stage::Over));
         }
@@ -262,7 +262,7 @@ impl Bridge {
         if self.closing.is_closing() {
             return Some(Refusal::Draining);
         }
-        if self.overload == Overload::Over {
+        if self.door.is_shut() {
             return Some(Refusal::Guard(Guard::Overloaded));
         }
         let full = self.live >= self.settings.calls_max || self.calls.len() >= limits::CALLS;

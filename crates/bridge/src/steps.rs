@@ -92,7 +92,10 @@ impl Bridge {
             Err(refusal) => leaving::refuse(refusal, file, turn),
         });
         match self.calls.get(&id) {
-            Some(call) if call.state.is_live() => self.live += 1,
+            Some(call) if call.state.is_live() => {
+                self.live += 1;
+                self.weigh(now);
+            }
             Some(_) | None if door.is_ok() => self.gate.leave(trunk),
             Some(_) | None => {}
         }

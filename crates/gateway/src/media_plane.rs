@@ -12,6 +12,7 @@ use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::{io, thread};
 
+use bridge::load::Ticks;
 use media::{Command, Library, PortId, ShardId, Worker};
 use net::Pair;
 use tokio::sync::mpsc;
@@ -54,11 +55,11 @@ pub(crate) struct Thread {
 pub(crate) struct MediaPlane {
     lines: Vec<Line>,
     stopping: Arc<AtomicBool>,
-    punctuality: Arc<Punctuality>,
 }
 
 /// The way to one thread.
 struct Line {
+    punctuality: Arc<Punctuality>,
     commands: SyncSender<Command>,
     /// What the thread's queue has no room for yet, in order. The loop reads no datagrams meanwhile:
     /// no flood of requests makes it grow.
@@ -83,20 +84,17 @@ impl MediaPlane {
             threads.iter().map(|_| sync_channel(HANDOVERS)).unzip();
         let waiting = legs.div_ceil(threads.len().max(1)).saturating_mul(COMMANDS_PER_LEG);
         let origin = clock::mono();
-        let mut plane = Self {
-            lines: Vec::new(),
-            stopping: Arc::new(AtomicBool::new(false)),
-            punctuality: Arc::default(),
-        };
+        let mut plane = Self { lines: Vec::new(), stopping: Arc::new(AtomicBool::new(false)) };
         for (place, (thread, arrivals)) in threads.into_iter().zip(arrivals).enumerate() {
             let (commands, receiver) = sync_channel(waiting);
+            let punctuality = Arc::<Punctuality>::default();
             let ends = Ends {
                 commands: receiver,
                 arrivals,
                 doors: doors.clone(),
                 events: events.clone(),
                 meters: telemetry.media(place),
-                punctuality: Arc::clone(&plane.punctuality),
+                punctuality: Arc::clone(&punctuality),
             };
             let (library, pairs) = (Arc::clone(&library), Arc::clone(&pairs));
             let stop = Arc::clone(&plane.stopping);
@@ -107,7 +105,8 @@ impl MediaPlane {
                     let worker = Worker::new(library, legs, pairs.len(), thread.seed);
                     Shard::new(worker, pairs, ends, origin).run(&stop);
                 })?;
-            plane.lines.push(Line { commands, backlog: VecDeque::new(), thread: Some(handle) });
+            let (backlog, thread) = (VecDeque::new(), Some(handle));
+            plane.lines.push(Line { punctuality, commands, backlog, thread });
         }
         Ok(plane)
     }
@@ -127,9 +126,9 @@ impl MediaPlane {
         self.lines.iter_mut().all(Line::press_on)
     }
 
-    /// Returns how many of a thousand ticks were late since the last time.
-    pub(crate) fn late_permille(&self) -> u16 {
-        self.punctuality.take()
+    /// Returns how the ticks did since the last time, of the thread that did worst.
+    pub(crate) fn ticks(&self) -> Ticks {
+        punctuality::worst(self.lines.iter().map(|line| line.punctuality.take()))
     }
 
     /// Whether commands wait for room.

@@ -9,7 +9,9 @@ use std::task::Poll;
 use std::time::Duration;
 
 use api::{LiveQuery, OrderQuery};
-use bridge::{Bridge, Input, Load, Output, Placed, StoreOutcome, StoreRequest};
+use bridge::{
+    Bridge, Input, Load, Output, Placed, StoreOutcome, StoreRequest, Urgency, load, urgency,
+};
 use bytes::Bytes;
 use model::{CallId, Instant, Now, limits};
 use net::tcp::Told;
@@ -31,8 +33,10 @@ use crate::telemetry::BridgeMeters;
 const DATAGRAMS: usize = 32;
 /// Inputs of one source that are taken before the others have their turn.
 const BUDGET: usize = 256;
-/// So many datagrams in a row without an end are told to the bridge.
-const QUEUED: u32 = 512;
+/// New calls that are taken up before what is urgent has its turn again.
+const NEW: usize = 32;
+/// New calls that may wait; while so many do, nothing is read.
+const WAITING: usize = 1_024;
 /// How often live calls are counted for the meters.
 const CENSUS: Duration = Duration::from_secs(5);
 
@@ -73,8 +77,12 @@ pub(crate) struct Signalling {
     /// Requests that the storekeeper's queue did not take.
     refused: VecDeque<u64>,
     census: Instant,
-    /// As the bridge last heard of it.
-    load: Load,
+    /// New calls that came by datagrams and wait until what is urgent is done.
+    waiting: VecDeque<(SocketAddr, Input)>,
+    /// Whether the bridge refuses new calls.
+    shut: bool,
+    /// When the bridge is told of ticks next.
+    weighed: Instant,
     /// Whose datagram is being fed, and when.
     heard: Option<(SocketAddr, Instant)>,
     strangers: Strangers,
@@ -88,8 +96,6 @@ struct Listener {
     /// The same socket, as the runtime watches it.
     watched: UdpSocket,
     outbox: Vec<sip::Transmit>,
-    /// Datagrams read since it was last empty.
-    queued: u32,
 }
 
 /// Everything that happens outside, but datagrams.
@@ -132,7 +138,9 @@ impl Signalling {
             newest_order: 0,
             refused: VecDeque::new(),
             census: Instant::START,
-            load: Load::default(),
+            waiting: VecDeque::new(),
+            shut: false,
+            weighed: Instant::START,
             heard: None,
             strangers: Strangers::default(),
             drained: false,
@@ -143,8 +151,12 @@ impl Signalling {
     pub(crate) async fn run(mut self) {
         let _abort = AbortOnPanic("the bridge");
         while !self.drained {
-            let due = self.bridge.poll_timeout().map_or(self.census, |due| due.min(self.census));
+            let own = self.census.min(self.weighed);
+            let due = self.bridge.poll_timeout().map_or(own, |due| due.min(own));
             let mut pause = due.since(clock::mono());
+            if !self.waiting.is_empty() {
+                pause = Duration::ZERO;
+            }
             let mut listeners = &self.listeners[..];
             let crowded = self.media.is_crowded();
             if crowded {
@@ -174,6 +186,7 @@ impl Signalling {
         for listener in 0..self.listeners.len() {
             self.receive(listener, now);
         }
+        self.welcome(now);
         while let Some(input) = self.connections.failed.pop_front() {
             self.feed(input, now);
         }
@@ -183,9 +196,11 @@ impl Signalling {
         if now.mono >= self.census {
             self.meters.live(&self.bridge.live(now));
             self.meters.bans(self.bridge.bans(now).len());
-            let late_permille = self.media.late_permille();
-            self.loaded(Load { late_permille, ..self.load }, now);
             self.census = now.mono + CENSUS;
+        }
+        if now.mono >= self.weighed {
+            self.feed(Input::Load(Load::Ticks(self.media.ticks())), now);
+            self.weighed = now.mono + load::EVERY;
         }
         self.flush();
     }
@@ -248,6 +263,9 @@ impl Signalling {
 
     fn note(&mut self, note: &bridge::Note) {
         self.meters.note(note);
+        if let bridge::Note::Overload(over) = note {
+            self.shut = *over;
+        }
         let (bridge::Note::Sip(counted), Some((source, now))) = (note, self.heard) else { return };
         if *counted == sip::Counted::Stranger {
             self.strangers.dropped(source, now);
@@ -274,15 +292,16 @@ impl Signalling {
         }
     }
 
-    /// Reads a listener until it is empty or its budget is used up.
+    /// Reads a listener until it is empty or its budget is used up. New calls wait until all of it
+    /// is read: a flood of them does not keep those that live from hanging up.
     fn receive(&mut self, listener: usize, now: Now) {
         let index = self.listeners[listener].index;
         for _ in 0..BUDGET / DATAGRAMS {
-            if self.media.is_crowded() {
+            if self.media.is_crowded() || self.waiting.len() >= WAITING {
                 return;
             }
             let count = self.listeners[listener].receive(&mut self.inbox);
-            let mut batch = Vec::with_capacity(count);
+            let mut urgent = Vec::with_capacity(count);
             for received in self.inbox.iter().take(count) {
                 if self.bridge.shuns(received.source.ip(), now) {
                     self.meters.shunned();
@@ -293,14 +312,15 @@ impl Signalling {
                     continue;
                 }
                 let payload = Bytes::copy_from_slice(received.payload);
-                let source = received.source;
-                batch.push((source, Input::Datagram { listener: index, source, payload }));
+                let (source, urgency) = (received.source, urgency(&payload));
+                let datagram = Input::Datagram { listener: index, source, payload };
+                match urgency {
+                    Urgency::High => urgent.push((source, datagram)),
+                    Urgency::Low => self.waiting.push_back((source, datagram)),
+                }
             }
-            self.queue(listener, count, now);
-            for (source, datagram) in batch {
-                self.heard = Some((source, now.mono));
-                self.feed(datagram, now);
-                self.heard = None;
+            for (source, datagram) in urgent {
+                self.hear(source, datagram, now);
             }
             if count < DATAGRAMS {
                 return;
@@ -308,20 +328,31 @@ impl Signalling {
         }
     }
 
-    /// Counts what is read without an end: the bridge refuses new calls before it falls behind.
-    fn queue(&mut self, listener: usize, count: usize, now: Now) {
-        let more = u32::try_from(count).unwrap_or(u32::MAX);
-        let own = &mut self.listeners[listener];
-        own.queued = if count < DATAGRAMS { 0 } else { own.queued.saturating_add(more) };
-        let deep = self.listeners.iter().any(|listener| listener.queued >= QUEUED);
-        let queued = if deep { QUEUED } else { 0 };
-        self.loaded(Load { queued, ..self.load }, now);
+    /// Takes up new calls, the oldest first. The bridge is told how many still wait; if it refuses
+    /// them for it, they get their answers at once.
+    fn welcome(&mut self, now: Now) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        self.take_up(NEW, now);
+        if self.shut {
+            self.take_up(WAITING, now);
+        }
     }
 
-    fn loaded(&mut self, load: Load, now: Now) {
-        if std::mem::replace(&mut self.load, load) != load {
-            self.feed(Input::Load(load), now);
+    fn take_up(&mut self, most: usize, now: Now) {
+        let most = most.min(self.waiting.len());
+        for (source, datagram) in self.waiting.drain(..most).collect::<Vec<_>>() {
+            self.hear(source, datagram, now);
         }
+        let waiting = u32::try_from(self.waiting.len()).unwrap_or(u32::MAX);
+        self.feed(Input::Load(Load::Waiting(waiting)), now);
+    }
+
+    fn hear(&mut self, source: SocketAddr, datagram: Input, now: Now) {
+        self.heard = Some((source, now.mono));
+        self.feed(datagram, now);
+        self.heard = None;
     }
 
     fn flush(&mut self) {
@@ -346,7 +377,7 @@ impl Signalling {
 impl Listener {
     fn new((index, socket): (u8, Socket)) -> io::Result<Self> {
         let watched = UdpSocket::from_std(socket.handle()?)?;
-        Ok(Self { index, socket, watched, queued: 0, outbox: Vec::new() })
+        Ok(Self { index, socket, watched, outbox: Vec::new() })
     }
 
     /// Fills the inbox and returns how many came. Fewer than it has room for means that the

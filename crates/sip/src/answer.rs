@@ -83,6 +83,12 @@ pub(crate) struct Departure {
     pub(crate) fallback: Option<(Flow, Bytes)>,
 }
 
+/// Returns what makes a request itself: a repeat has the same.
+pub(crate) fn identity<'a>(message: &'a Message<'_>) -> [&'a str; 4] {
+    let names = [Name::Via, Name::CallId, Name::From, Name::CSeq];
+    names.map(|name| message.first(name).unwrap_or(""))
+}
+
 impl Endpoint {
     pub(crate) fn emit(&mut self, event: Event) {
         self.outputs.push_back(Output::Event(event));
@@ -128,9 +134,7 @@ impl Endpoint {
     /// Answers without keeping state: a repeated request gets the same answer again (RFC 3261
     /// §8.2.7). An ACK is never answered.
     pub(crate) fn reject(&mut self, flow: Flow, message: &Message<'_>, status: u16, extra: &Lines) {
-        let names = [Name::Via, Name::CallId, Name::From, Name::CSeq];
-        let identity = names.map(|name| message.first(name).unwrap_or(""));
-        let tag = self.chance.stateless_tag(identity);
+        let tag = self.chance.stateless_tag(identity(message));
         self.reply(flow, message, (status, &tag), extra);
     }
 

@@ -61,10 +61,15 @@ impl Chance {
     /// Makes the tag of an answer that leaves no state: the same for a repeated request, and not to
     /// be foretold (RFC 3261 §8.2.7).
     pub(crate) fn stateless_tag(&self, of: impl Hash) -> String {
+        format!("{:016x}", self.stateless_number(of))
+    }
+
+    /// Returns a number that is the same for a repeated request.
+    pub(crate) fn stateless_number(&self, of: impl Hash) -> u64 {
         let mut hasher = DefaultHasher::new();
         self.secret.hash(&mut hasher);
         of.hash(&mut hasher);
-        format!("{:016x}", hasher.finish())
+        hasher.finish()
     }
 }
 

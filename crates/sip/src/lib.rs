@@ -15,6 +15,7 @@ mod message;
 mod receive;
 mod response;
 mod session;
+mod shed;
 mod timers;
 mod transaction;
 mod transport;
@@ -29,6 +30,7 @@ pub use endpoint::{
     Command, Counted, Dial, Endpoint, Event, Failure, Input, Invitation, Key, Listener, Loss,
     Output, Settings, Transmit,
 };
+pub use shed::{Urgency, urgency};
 pub use transport::strangers::{Ban, Patience};
 pub use trouble::{Distrust, Trouble};
 pub use trunk::digest::{Challenged, Unanswerable};

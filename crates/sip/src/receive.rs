@@ -45,6 +45,9 @@ impl Endpoint {
             // A keep-alive of the path, not a message.
             return;
         }
+        if self.shed_unread(flow, sender, payload) {
+            return;
+        }
         let Some(message) = Message::lex(payload) else {
             tracing::debug!(bytes = payload.len(), "datagram was not SIP");
             return self.count(Counted::Malformed);

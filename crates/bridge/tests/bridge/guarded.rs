@@ -143,7 +143,7 @@ fn an_overloaded_node_refuses_new_calls_at_once_and_serves_the_live_ones() {
     let mut world = funded(provision::standard());
     let mut live = Carrier::invite(&mut world, "live", BOUND);
     live.establish(&mut world);
-    let busy = |queued| Input::Load(Load { late_permille: 0, queued });
+    let busy = |queued| Input::Load(Load::Waiting(queued));
     world.input(busy(512));
     let mut waits = BTreeSet::new();
     for n in 0..40 {

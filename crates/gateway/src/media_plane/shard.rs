@@ -18,8 +18,12 @@ use super::punctuality::Punctuality;
 use crate::clock;
 use crate::telemetry::{MediaMeters, Moved};
 
-/// Most packets read from one port in one tick: the peer may send bursts, not floods.
+/// Packets that are read from one port in each tick, whatever comes to the others.
 const PACKETS: usize = 4;
+/// Most packets read from one port in one tick: what a flood leaves of a peer's audio is found.
+const FLOOD: usize = 64;
+/// Most of them on all ports together beyond [`PACKETS`] each: a flood costs a twentieth of a tick.
+const SPARE: usize = 512;
 /// RTCP comes every few seconds: each port is looked at once in so many ticks.
 const RTCP_EVERY: u64 = 10;
 /// Longest RTP or RTCP packet read, bytes; longer ones are cut short.
@@ -79,7 +83,8 @@ impl Shard {
             clock::sleep_until(deadline);
             let now = clock::mono();
             let moved = self.tick(now);
-            self.ends.punctuality.ticked(now.since(deadline));
+            let busy = clock::mono().since(now);
+            self.ends.punctuality.ticked(now.since(deadline), busy);
             self.ends.meters.ticked(now.since(deadline), self.worker.legs(), moved);
             self.tick += 1;
             // Ticks that are due already follow at once, so that no time is lost.
@@ -137,14 +142,18 @@ impl Shard {
     fn receive(&mut self, now: Instant) -> u64 {
         self.live.clear();
         self.live.extend(self.worker.ports());
-        let mut received = 0;
+        let (mut received, mut spare) = (0, SPARE);
         for port in &self.live {
             let Some(pair) = self.pairs.get(usize::from(port.0)) else { continue };
             let rtcp = (self.tick + u64::from(port.0)).is_multiple_of(RTCP_EVERY);
             let sockets: [Option<(&Socket, bool)>; 2] =
                 [Some((&pair.rtp, false)), rtcp.then_some((&pair.rtcp, true))];
             for (socket, rtcp) in sockets.into_iter().flatten() {
-                for _ in 0..PACKETS {
+                for number in 0..FLOOD {
+                    if number >= PACKETS {
+                        let Some(rest) = spare.checked_sub(1) else { break };
+                        spare = rest;
+                    }
                     let Ok(Some((length, source))) = socket.receive_one(&mut self.packet[..])
                     else {
                         break;

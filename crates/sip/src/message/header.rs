@@ -88,6 +88,11 @@ impl Name {
         }
     }
 
+    /// Whether every answer repeats it (RFC 3261 §8.2.6.2).
+    pub(crate) const fn is_repeated(self) -> bool {
+        matches!(self, Self::Via | Self::From | Self::To | Self::CallId | Self::CSeq)
+    }
+
     /// Whether a message may have it once at most, so that two are an attack or a fault.
     pub(crate) const fn is_single(self) -> bool {
         match self {

@@ -74,6 +74,41 @@ impl<'a> Message<'a> {
         Some(message)
     }
 
+    /// Cuts off a datagram only what an answer repeats: Via, From, To, Call-ID and CSeq. `None`
+    /// wherever anything is unusual: then it needs [`Self::lex`]. Nothing else of it is looked at.
+    pub(crate) fn glance(datagram: &'a [u8]) -> Option<Self> {
+        let mut cursor = Cursor { rest: datagram, fault: None };
+        if datagram.len() > limits::SIP_MESSAGE_BYTES {
+            return None;
+        }
+        let line = cursor.line()?;
+        let (start, fault) = start_line(std::str::from_utf8(line).ok()?)?;
+        let mut headers = Vec::with_capacity(8);
+        for _ in 0..=limits::SIP_HEADERS {
+            let line = cursor.line()?;
+            match line.first() {
+                None => {
+                    let mut message = Self { start, headers, body: &[], fault };
+                    message.refuse_doubles();
+                    return message.fault.is_none().then_some(message);
+                }
+                Some(b'v' | b'V' | b'f' | b'F' | b't' | b'T' | b'i' | b'I' | b'c' | b'C') => {
+                    let field = field(&mut cursor, line)?;
+                    if cursor.fault.is_some() || line.len() > limits::SIP_LINE_BYTES {
+                        return None;
+                    }
+                    if field.name.is_repeated() {
+                        headers.push(field);
+                    }
+                }
+                // It might go on with one of them.
+                Some(b' ' | b'\t') => return None,
+                Some(_) => {}
+            }
+        }
+        None
+    }
+
     /// Returns the value of the first field of that name.
     pub(crate) fn first(&self, name: Name) -> Option<&str> {
         self.all(name).next()
@@ -310,6 +345,42 @@ mod tests {
     fn a_field_that_may_come_once_is_a_fault_twice() {
         let message = lex("BYE sip:h SIP/2.0\r\ni: 1\r\nCall-ID: 2\r\n\r\n");
         assert_eq!(message.fault, Some(Fault::Malformed));
+    }
+
+    #[test]
+    fn a_glance_sees_what_an_answer_repeats_and_nothing_else() {
+        let text = "INVITE sip:h SIP/2.0\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1, SIP/2.0/UDP b\r\n\
+            Contact: <sip:a>\r\nSubject: \0\r\nv: SIP/2.0/UDP c\r\nf: sip:x@a;tag=1\r\nTo: sip:h\r\n\
+            Call-ID: 7\r\nCSeq: 1 INVITE\r\nContent-Length: 900\r\n\r\nbody";
+        let glance = Message::glance(text.as_bytes()).unwrap();
+        let names: Vec<Name> = glance.headers.iter().map(|field| field.name).collect();
+        let all = [Name::Via, Name::Via, Name::From, Name::To, Name::CallId, Name::CSeq];
+        assert_eq!(names, all);
+        let whole = text.replace('\0', "").replace("900", "4");
+        let whole = lex(&whole);
+        for name in all {
+            assert!(glance.all(name).eq(whole.all(name)), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_glance_leaves_what_is_unusual_to_the_lexer() {
+        let sound =
+            "INVITE sip:h SIP/2.0\r\nVia: a\r\nFrom: b\r\nTo: c\r\ni: d\r\nCSeq: 1 INVITE\r\n\r\n";
+        assert!(Message::glance(sound.as_bytes()).is_some());
+        for (from, to) in [
+            ("From: b", "From: b\r\n folded"),
+            ("From: b", "From: b\r\nf: b"),
+            ("From: b", "From: b\0"),
+            ("From: b", "From b"),
+            ("sip:h SIP/2.0", "sip:h SIP/3.0"),
+            ("INVITE sip:h SIP/2.0\r\n", "INVITE\r\n"),
+            ("\r\n\r\n", "\r\n"),
+        ] {
+            assert_eq!(Message::glance(sound.replacen(from, to, 1).as_bytes()), None, "{from}");
+        }
+        let many = sound.replace("Via: a", &["X: y"; limits::SIP_HEADERS].join("\r\n"));
+        assert_eq!(Message::glance(many.as_bytes()), None);
     }
 
     fn lex(text: &str) -> Message<'_> {

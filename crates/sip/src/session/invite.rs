@@ -22,9 +22,6 @@ use crate::transaction::server_invite::{Invite, State};
 use crate::transport::Flow;
 use crate::trunk::identity::{self, Identity};
 
-/// Retry-After of an overloaded node, seconds: from, to.
-const LATER: (u32, u32) = (5, 30);
-
 /// Why an INVITE is refused before it is a call.
 pub(crate) type Refused = (u16, Lines);
 
@@ -32,10 +29,7 @@ impl Endpoint {
     /// Takes an INVITE of an active trunk that matches no transaction.
     pub(crate) fn on_invite(&mut self, arrival: &Arrival<'_>) {
         if self.overloaded {
-            let secs = LATER.0 + self.chance.up_to(LATER.1 - LATER.0);
-            let later = Lines::new().with("Retry-After", &Value::shown(secs));
-            self.count(Counted::Shed);
-            return self.deny(arrival, 503, &later);
+            return self.shed(arrival.flow, arrival.request.message);
         }
         let mark = Mark::new(arrival.trunk(), &arrival.request);
         if self.marks.contains_key(&mark) {

@@ -8,6 +8,7 @@ mod dialling;
 mod node;
 mod pages;
 mod rfc;
+mod shedding;
 mod walk;
 
 use std::time::Duration;
