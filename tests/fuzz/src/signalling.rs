@@ -22,9 +22,10 @@ const INVITE: &str = "INVITE sip:+14155550123@198.51.100.1 SIP/2.0\r\n\
 /// The tag of ours in the live call is the same each time: `{tag}` in a message stands for it.
 ///
 /// # Panics
-/// If what we send is no sound SIP, a stranger is answered, or anything is left when all calls are
+/// If what we send is no sound SIP, names the product, a stranger is answered, or anything is left when all calls are
 /// over.
 pub fn sip(bytes: &[u8]) {
+    overloaded(bytes);
     let mut node = Node::dialling();
     let tag = node.answered_call(INVITE);
     node.order(Command::Dial(Box::new(dial())));
@@ -48,6 +49,17 @@ pub fn sip(bytes: &[u8]) {
     assert_eq!(node.endpoint.poll_timeout(), None);
     let begun = |event: &&Event| matches!(event, Event::Invited(_));
     assert!(node.events.iter().filter(begun).count() <= 2);
+}
+
+/// What is turned away leaves nothing behind, and a repeat is turned away alike.
+fn overloaded(bytes: &[u8]) {
+    let mut node = Node::new();
+    node.order(Command::Overload(true));
+    let statuses = node.hear(bytes);
+    let first = node.last.clone();
+    assert_eq!(node.endpoint.live(), (0, 0));
+    assert_eq!(node.hear(bytes), statuses);
+    assert_eq!(node.last, first);
 }
 
 /// Puts what only this endpoint knows into a message: its tag, and the fields of its own INVITE.
