@@ -65,7 +65,7 @@ fn main() {
         });
         println!(
             "{name}: {:.0} packets/s sent, SIP p50 {:.2} p99 {:.2} max {:.2} ms, {} of {} probes unanswered, \
-             other legs: longest gap {:.0} ms, {} gaps of 60 ms and more in {} packets, gateway {:.0} % of a processor",
+             other legs: longest gap {:.0} ms, {} gaps of 60 ms and more in {} packets, gateway {:.0} % of a processor, RSS {} MB",
             sent.load(Ordering::Relaxed) as f64 / time.as_secs_f64(),
             heard.quantile(0.5),
             heard.quantile(0.99),
@@ -76,6 +76,7 @@ fn main() {
             heard.gaps,
             heard.packets,
             gateway.busy_since_last() * 100.0,
+            gateway.resident_mb(),
         );
     }
 }

@@ -56,10 +56,11 @@ fn main() {
 }
 
 fn told(outcome: &Outcome, gateway: &Gateway) -> String {
-    let Outcome { offered, served, refused, unanswered, byes, byes_answered, repeats, .. } =
-        outcome;
+    let Outcome {
+        offered, served, refused, others, unanswered, byes, byes_answered, repeats, ..
+    } = outcome;
     format!(
-        "offered {:.0}/s, served {:.0}/s, refused {:.0}/s in p50 {:.1} p99 {:.1} max {:.1} ms, answered \
+        "offered {:.0}/s, served {:.0}/s, refused {:.0}/s (and {others} otherwise) in p50 {:.1} p99 {:.1} max {:.1} ms, answered \
          in p50 {:.1} p99 {:.1} ms, BYEs {byes_answered} of {byes}, unanswered {unanswered}, repeats {repeats}, \
          RSS {} MB, gateway {:.0} % of a processor",
         outcome.rate(*offered),

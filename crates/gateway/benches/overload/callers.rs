@@ -30,6 +30,8 @@ pub(crate) struct Outcome {
     /// From INVITE to the BYE's 200, within the step's time.
     pub(crate) served: u64,
     pub(crate) refused: u64,
+    /// Refused by another status: the store was late, say.
+    pub(crate) others: u64,
     pub(crate) unanswered: u64,
     pub(crate) byes: u64,
     pub(crate) byes_answered: u64,
@@ -165,7 +167,7 @@ impl Callers {
             return;
         };
         match (status, bye) {
-            ("100", _) => call.again = now + Duration::from_secs(60),
+            ("100" | "180" | "183", _) => call.again = now + Duration::from_secs(60),
             ("200", true) => {
                 outcome.byes_answered += 1;
                 outcome.served += u64::from(within);
@@ -181,9 +183,12 @@ impl Callers {
                 self.wait(number, now, bye, true);
             }
             _ => {
-                assert_eq!(status, "503", "{text}");
-                outcome.refused += 1;
-                outcome.refusals.add(now - call.begun);
+                if status == "503" {
+                    outcome.refused += 1;
+                    outcome.refusals.add(now - call.begun);
+                } else {
+                    outcome.others += 1;
+                }
                 self.outbox.push(refusal_ack(number, to, self.target));
                 self.calls.remove(&number);
             }
