@@ -278,6 +278,7 @@ impl Endpoint {
             }
             Command::Overload(over) => self.overloaded = over,
             Command::Ring { call } => self.ring_back(call, now),
+            Command::Announce { call, body } => self.announce(call, body, now),
             Command::Refuse { call, status, q850, retry_after_secs } => {
                 let refusal = Refusal { status, q850, retry_after_secs };
                 self.refuse_call(call, refusal, now);

@@ -105,6 +105,9 @@ impl Endpoint {
                 if (200..300).contains(&status) && !refused {
                     self.renewed(serial, open);
                 }
+                if open && (200..300).contains(&status) {
+                    self.renewal_answered(call, (message, payload));
+                }
                 if open && status >= 200 {
                     self.renewal_over((serial, call, why), status, Some(message), now);
                 }
@@ -163,6 +166,17 @@ impl Endpoint {
             }
             Aim::Change(..) => {}
         }
+    }
+
+    /// An INVITE of ours is not sent again: nobody waits for it, and nothing ever came. What comes
+    /// nevertheless is dealt with until its transaction ends.
+    pub(crate) fn hush(&mut self, serial: u64) {
+        let Some(mut row) = self.placed.take(serial) else { return };
+        let before = row.due();
+        row.state = row.state.hushed();
+        row.fallback = None;
+        self.timers.shift(Alarm::Placed(serial), before, row.due());
+        self.placed.put(serial, row);
     }
 
     /// Forgets an INVITE of ours.

@@ -16,6 +16,7 @@ pub(crate) mod life;
 pub(crate) mod options;
 pub(crate) mod prack;
 pub(crate) mod reinvite;
+pub(crate) mod reliable;
 pub(crate) mod renew;
 pub(crate) mod stray;
 pub(crate) mod timer;
@@ -33,7 +34,7 @@ use crate::timers::Alarm;
 use crate::transaction::Mark;
 use crate::transport::Flow;
 use crate::trunk::digest::Authentication;
-use prack::Reliable;
+use reliable::Ringing;
 use timer::{Clock, Terms};
 
 /// A call from its INVITE to its end.
@@ -47,6 +48,8 @@ pub(crate) struct Call {
     pub(crate) known: Option<Box<Authentication>>,
     /// Whether the peer's Allow lists UPDATE.
     pub(crate) updates: bool,
+    /// A change of the session that the bridge has not answered.
+    pub(crate) asked: Option<Renegotiation>,
     pub(crate) phase: Phase,
 }
 
@@ -54,18 +57,7 @@ pub(crate) struct Call {
 #[derive(Debug)]
 pub(crate) enum Phase {
     /// The INVITE has no final answer.
-    Ringing {
-        /// Its transaction.
-        invite: u64,
-        /// Whether it brought no offer.
-        late: bool,
-        terms: Terms,
-        /// Whether our provisional answers are to be acknowledged, and the one that waits for it.
-        reliably: bool,
-        reliable: Option<Reliable>,
-        /// When the caller wants no answer any more (RFC 3261 §13.3.1).
-        expires: Option<Instant>,
-    },
+    Ringing(Box<Ringing>),
     /// 200 OK has left.
     Live(Box<Live>),
 }
@@ -75,8 +67,8 @@ pub(crate) enum Phase {
 pub(crate) struct Live {
     /// A 200 OK without its ACK.
     pub(crate) waiting: Option<Waiting>,
-    /// A re-INVITE or UPDATE that the bridge has not answered.
-    pub(crate) asked: Option<Renegotiation>,
+    /// A PRACK that the 200 OK overtook: the numbers of the answer that it acknowledges.
+    pub(crate) overtaken: Option<(u32, u32)>,
     /// The session timer.
     pub(crate) clock: Option<Clock>,
     /// Whether a question for life is on its way.
@@ -88,9 +80,9 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    /// Whether no change of the session is under way, theirs or ours.
+    /// Whether no 200 OK of ours waits for its ACK, and no re-INVITE of ours for its answer.
     pub(crate) const fn is_settled(&self) -> bool {
-        self.waiting.is_none() && self.asked.is_none() && self.renewing.is_none()
+        self.waiting.is_none() && self.renewing.is_none()
     }
 }
 
@@ -153,8 +145,10 @@ pub(crate) struct Renegotiation {
 /// Which transaction carries it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum By {
+    /// A re-INVITE's.
     Invite(u64),
-    Update(u64),
+    /// An UPDATE's or a PRACK's.
+    Request(u64),
 }
 
 impl Endpoint {
@@ -162,7 +156,7 @@ impl Endpoint {
     pub(crate) fn live_mut(&mut self, call: CallId) -> Option<&mut Live> {
         match &mut self.calls.get_mut(&call)?.phase {
             Phase::Live(live) => Some(live),
-            Phase::Ringing { .. } => None,
+            Phase::Ringing(_) => None,
         }
     }
 
@@ -193,16 +187,17 @@ impl Endpoint {
 
     /// Answers 487 to whatever an ended call had not answered (RFC 3261 §15.1.2).
     pub(crate) fn dismiss(&mut self, call: &Call, now: Instant) {
-        let pending = match &call.phase {
-            Phase::Ringing { invite, .. } => Some(By::Invite(*invite)),
-            Phase::Live(live) => live.asked.as_ref().map(|asked| asked.by),
+        let begun = match &call.phase {
+            Phase::Ringing(ringing) => Some(By::Invite(ringing.invite)),
+            Phase::Live(_) => None,
         };
-        match pending {
-            Some(By::Invite(serial)) => {
-                self.answer_invite(serial, 487, &Lines::new(), None, now);
+        for pending in call.asked.as_ref().map(|asked| asked.by).into_iter().chain(begun) {
+            match pending {
+                By::Invite(serial) => {
+                    self.answer_invite(serial, 487, &Lines::new(), None, now);
+                }
+                By::Request(serial) => self.finish(serial, 487, &Lines::new(), None, now),
             }
-            Some(By::Update(serial)) => self.finish(serial, 487, &Lines::new(), None, now),
-            None => {}
         }
     }
 }

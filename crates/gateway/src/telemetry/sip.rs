@@ -38,6 +38,7 @@ impl BridgeMeters {
             sip::Counted::Shed => {}
             sip::Counted::LateAnswer => self.sip_oddity("late_answer"),
             sip::Counted::ForkedAnswer => self.sip_oddity("forked_answer"),
+            sip::Counted::NoAnswer => self.sip_oddity("no_answer"),
             sip::Counted::ForeignContact => self.sip_oddity("foreign_contact"),
             sip::Counted::ForeignRealm => self.sip_oddity("foreign_realm"),
         }

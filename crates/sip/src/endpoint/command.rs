@@ -22,6 +22,15 @@ pub enum Command {
         /// The call.
         call: CallId,
     },
+    /// 183 Session Progress with our SDP: something is said before the answer. Its arrival is made
+    /// certain if the caller can acknowledge it (RFC 3262). Where the INVITE brought no offer the
+    /// body is ours, and leaves only if [`crate::Invitation::acknowledges`].
+    Announce {
+        /// The call.
+        call: CallId,
+        /// Our SDP: the answer, or the offer if the INVITE had none.
+        body: Bytes,
+    },
     /// A final refusal of the INVITE.
     Refuse {
         /// The call.
@@ -33,21 +42,22 @@ pub enum Command {
         /// Retry-After, seconds.
         retry_after_secs: Option<u32>,
     },
-    /// 200 OK to the INVITE, repeated until ACK.
+    /// 200 OK to the INVITE, repeated until ACK. It waits for the PRACK of our SDP, if such a 183
+    /// waits for one (RFC 3262 §3).
     Answer {
         /// The call.
         call: CallId,
         /// Our SDP: the answer, or the offer if the INVITE had none.
         body: Bytes,
     },
-    /// 200 OK to a re-INVITE or UPDATE announced by [`crate::Event::Offered`].
+    /// 200 OK to a re-INVITE, UPDATE or PRACK announced by [`crate::Event::Offered`].
     AcceptOffer {
         /// The call.
         call: CallId,
         /// Our SDP: the answer, or the offer if theirs was empty.
         body: Bytes,
     },
-    /// A final refusal of a re-INVITE or UPDATE: 488, 500…
+    /// A final refusal of such a change: 488, 500…
     RejectOffer {
         /// The call.
         call: CallId,

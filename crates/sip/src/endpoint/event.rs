@@ -28,7 +28,15 @@ pub enum Event {
         /// The SDP answer, if the INVITE or re-INVITE had no offer.
         answer: Option<Bytes>,
     },
-    /// A re-INVITE or UPDATE wants new media. Answer with [`crate::Command::AcceptOffer`] or
+    /// Our 183 was acknowledged by PRACK.
+    Acknowledged {
+        /// The call.
+        call: CallId,
+        /// The SDP answer, if the INVITE had no offer.
+        answer: Option<Bytes>,
+    },
+    /// A re-INVITE or UPDATE wants new media, or before the answer a PRACK or UPDATE, theirs or that
+    /// of a person whom we call (RFC 3311 §5.2). Answer with [`crate::Command::AcceptOffer`] or
     /// [`crate::Command::RejectOffer`]. It is also proof of life.
     Offered {
         /// The call.
@@ -41,6 +49,13 @@ pub enum Event {
     Alive {
         /// The call.
         call: CallId,
+    },
+    /// A re-INVITE of ours, which repeats our SDP that stands, was answered by a 2xx with this SDP.
+    Agreed {
+        /// The call.
+        call: CallId,
+        /// Their answer.
+        answer: Bytes,
     },
     /// [`crate::Command::Ping`] was answered, but by nothing that says whether the peer knows the call:
     /// neither proof of life nor of death (RFC 5057 §5.1).
@@ -165,6 +180,8 @@ pub struct Invitation {
     pub parameters: Vec<(String, String)>,
     /// The SDP offer, out of a multipart body if need be; `None` is a late offer.
     pub offer: Option<Bytes>,
+    /// Whether our SDP before the answer will be acknowledged (RFC 3262).
+    pub acknowledges: bool,
 }
 
 /// Why a call that we placed came to nothing.
@@ -243,6 +260,9 @@ pub enum Counted {
     ForkedAnswer,
     /// A 3xx led to a host that the trunk does not allow.
     ForeignContact,
+    /// The 2xx to a re-INVITE of ours had no SDP, or none that can be read: the session goes on as
+    /// it was.
+    NoAnswer,
     /// A request of ours was challenged by a realm that is not the trunk's: no credentials left.
     ForeignRealm,
 }

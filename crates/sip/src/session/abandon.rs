@@ -19,7 +19,11 @@ impl Endpoint {
         let Some(serial) = self.dialled.remove(&call) else { return };
         let Some(mut attempt) = self.lift(serial) else { return };
         self.undial(attempt.call, &attempt.template);
-        let left = Abandoned { q850, until: None };
+        let hush = match &attempt.stage {
+            Stage::Open(open) => open.patience,
+            Stage::Abandoned(_) | Stage::Answered => None,
+        };
+        let left = Abandoned { q850, until: None, hush };
         let heard = self.placed.row(attempt.invite).is_some_and(|row| match row.state {
             client_invite::State::Proceeding { .. } => true,
             // Nothing came: a CANCEL might overtake its INVITE. It leaves with the first 1xx.
@@ -34,6 +38,7 @@ impl Endpoint {
 
     /// Sends CANCEL for an INVITE.
     pub(crate) fn cancel(&mut self, invite: u64, left: Abandoned, now: Instant) -> Abandoned {
+        let left = Abandoned { hush: None, ..left };
         let Some(row) = self.placed.row(invite) else { return left };
         let mut extra = Lines::new();
         if let Some(cause) = left.q850 {

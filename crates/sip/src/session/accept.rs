@@ -36,10 +36,11 @@ pub(crate) fn reason(cause: u8) -> Value<'static> {
 impl Endpoint {
     /// Sends 180 Ringing.
     pub(crate) fn ring_back(&mut self, call: CallId, now: Instant) {
+        let Some(ringing) = self.ringing_mut(call) else { return };
+        if ringing.certain.rung {
+            return self.tell_reliably(call, 180, None, now);
+        }
         if let Some((invite, listener)) = self.ringing(call) {
-            if self.is_reliable_call(call) {
-                return self.ring_reliably(call, (invite, listener), now);
-            }
             let lines = self.words.offer(listener);
             self.answer_invite(invite, 180, &lines, None, now);
         }
@@ -53,17 +54,23 @@ impl Endpoint {
         self.remove(call);
     }
 
-    /// Sends 200 OK, and repeats it until the ACK.
+    /// Sends 200 OK, and repeats it until the ACK. As long as SDP of ours waits for its PRACK, it
+    /// must not leave (RFC 3262 §3).
     pub(crate) fn accept(&mut self, id: CallId, body: &Bytes, now: Instant) {
-        self.await_prack(id, None);
         self.decided(id);
+        let Some(ringing) = self.ringing_mut(id) else { return };
+        if ringing.awaits_agreement() {
+            ringing.held = Some(body.clone());
+            return;
+        }
+        // What was offered before the answer is agreed on already, or comes with the ACK.
+        let (invite, terms) = (ringing.invite, ringing.terms);
+        let late = ringing.late && !ringing.is_agreed();
+        let overtaken = self.await_prack(id, None).map(|reliable| reliable.numbers());
         let Some(call) = self.calls.get_mut(&id) else { return };
         let flow = call.dialog.flow;
-        let (invite, late, terms) = match call.phase {
-            Phase::Ringing { invite, late, terms, .. } => (invite, late, terms),
-            Phase::Live(_) => return,
-        };
-        call.phase = Phase::Live(Box::new(Live { sdp: body.clone(), ..Live::default() }));
+        let sdp = body.clone();
+        call.phase = Phase::Live(Box::new(Live { sdp, overtaken, ..Live::default() }));
         let cseq = self.invites.row(invite).map_or(0, |row| row.cseq);
         let way = self.invites.row(invite).map_or(flow, |row| row.flow);
         let mut lines = self.words.offer(flow.listener);
@@ -75,19 +82,11 @@ impl Endpoint {
         self.wind(id, terms.start(now));
     }
 
-    /// Whether the caller shall acknowledge our provisional answers.
-    fn is_reliable_call(&self, call: CallId) -> bool {
-        self.calls.get(&call).is_some_and(|call| match call.phase {
-            Phase::Ringing { reliably, .. } => reliably,
-            Phase::Live(_) => false,
-        })
-    }
-
     /// Returns the INVITE transaction of an unanswered call, and its listener.
-    fn ringing(&self, call: CallId) -> Option<(u64, u8)> {
+    pub(crate) fn ringing(&self, call: CallId) -> Option<(u64, u8)> {
         let call = self.calls.get(&call)?;
-        match call.phase {
-            Phase::Ringing { invite, .. } => Some((invite, call.dialog.flow.listener)),
+        match &call.phase {
+            Phase::Ringing(ringing) => Some((ringing.invite, call.dialog.flow.listener)),
             Phase::Live(_) => None,
         }
     }

@@ -83,8 +83,8 @@ impl Endpoint {
             Stage::Abandoned(_) => Err(Counted::LateAnswer),
             Stage::Answered => Err(Counted::ForkedAnswer),
         };
-        let sdp = match wanted {
-            Ok(sdp) => sdp,
+        let offered = match wanted {
+            Ok(offered) => offered,
             Err(counted) => {
                 self.count(counted);
                 let (trunk, known) = (attempt.trunk, Some(attempt.known.clone()));
@@ -92,9 +92,13 @@ impl Endpoint {
                 return attempt;
             }
         };
-        let early = attempt.legs.iter().find(|leg| leg.tag == dialog.id.remote_tag);
-        let early = early.and_then(|leg| leg.early.clone());
-        let body = description(answer, payload).ok().flatten().or(early);
+        let leg = attempt.legs.iter().find(|leg| leg.tag == dialog.id.remote_tag);
+        let body = description(answer, payload).ok().flatten();
+        let (sdp, body) = match leg.and_then(|leg| leg.ours.clone()) {
+            // What was agreed on since the INVITE's offer was answered stands (RFC 3261 §13.2.1).
+            Some(ours) => (ours, None),
+            None => (offered, body.or(leg.and_then(|leg| leg.early.clone()))),
+        };
         let (id, trunk) = (attempt.call, attempt.trunk);
         let known = Some(attempt.known.clone());
         let mut allowed = answer.elements(Name::Allow);
@@ -104,7 +108,8 @@ impl Endpoint {
         self.tags.insert(dialog.id.local_tag.clone(), id);
         self.trunks.hold(trunk);
         self.streams.bind(dialog.flow, id);
-        self.calls.insert(id, Call { trunk, dialog, mark: None, known, updates, phase });
+        let asked = None;
+        self.calls.insert(id, Call { trunk, dialog, mark: None, known, updates, asked, phase });
         self.wind(id, agreed(answer).start(now));
         self.emit(Event::Accepted { call: id, answer: body });
         attempt

@@ -60,6 +60,19 @@ pub(crate) struct Open {
     pub(crate) patience: Option<Instant>,
     /// Whether a provisional answer other than 100 came.
     pub(crate) progressed: bool,
+    /// An UPDATE of the called side that the bridge has not answered.
+    pub(crate) asked: Option<EarlyOffer>,
+}
+
+/// An offer of the called side before its 2xx.
+#[derive(Debug)]
+pub(crate) struct EarlyOffer {
+    /// Its transaction.
+    pub(crate) update: u64,
+    /// Whose it is.
+    pub(crate) tag: Box<str>,
+    /// On which listener it came.
+    pub(crate) listener: u8,
 }
 
 /// What is left to do for an INVITE that nobody wants any more.
@@ -69,10 +82,13 @@ pub(crate) struct Abandoned {
     pub(crate) q850: Option<u8>,
     /// When a cancelled INVITE without a final answer is forgotten; `None` before the CANCEL.
     pub(crate) until: Option<Instant>,
+    /// When it is not sent again, if nothing came: a repeat brings the answer that a CANCEL has to
+    /// wait for, but one to a peer that is silent for long may begin a call that nobody wants.
+    pub(crate) hush: Option<Instant>,
 }
 
 /// What one tag of the called side stands for.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Leg {
     pub(crate) tag: Box<str>,
     /// Number of its last reliable provisional answer.
@@ -83,6 +99,10 @@ pub(crate) struct Leg {
     pub(crate) heard: Option<u32>,
     /// Its last SDP in a provisional answer.
     pub(crate) early: Option<Bytes>,
+    /// Whether our offer was answered there, and we have acknowledged that.
+    pub(crate) agreed: bool,
+    /// Our answer to an offer of its own after that: then this stands.
+    pub(crate) ours: Option<Bytes>,
     /// The ACK of its 2xx, and its way.
     pub(crate) ack: Option<(Flow, Bytes)>,
 }
@@ -92,7 +112,7 @@ impl Attempt {
     pub(crate) fn due(&self) -> Option<Instant> {
         match &self.stage {
             Stage::Open(open) => open.patience,
-            Stage::Abandoned(abandoned) => abandoned.until,
+            Stage::Abandoned(abandoned) => abandoned.until.or(abandoned.hush),
             Stage::Answered => None,
         }
     }
@@ -105,8 +125,7 @@ impl Attempt {
         if self.legs.len() == LEGS {
             return None;
         }
-        let (rseq, cseq, heard, early, ack) = (None, 0, None, None, None);
-        self.legs.push(Leg { tag: tag.into(), rseq, cseq, heard, early, ack });
+        self.legs.push(Leg { tag: tag.into(), ..Leg::default() });
         self.legs.last_mut()
     }
 }

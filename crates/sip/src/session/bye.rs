@@ -44,7 +44,7 @@ impl Endpoint {
         self.dismiss(&gone, arrival.now);
         self.emit(match gone.phase {
             Phase::Live(_) => Event::HungUp { call, q850 },
-            Phase::Ringing { .. } => Event::Cancelled { call },
+            Phase::Ringing(_) => gone.given_up(call),
         });
     }
 
@@ -55,7 +55,7 @@ impl Endpoint {
             return self.abandon(id, Some(q850), now);
         };
         match &mut call.phase {
-            Phase::Ringing { .. } => {
+            Phase::Ringing(_) => {
                 let refusal = Refusal { status: 480, q850: Some(q850), retry_after_secs: None };
                 self.refuse_call(id, refusal, now);
             }

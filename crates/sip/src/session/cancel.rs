@@ -1,6 +1,6 @@
 //! CANCEL (RFC 3261 §9.2).
 
-use crate::endpoint::{Endpoint, Event};
+use crate::endpoint::Endpoint;
 use crate::message::wire::Lines;
 use crate::receive::Arrival;
 use crate::session::{By, Phase};
@@ -24,15 +24,18 @@ impl Endpoint {
         if !open {
             return;
         }
-        self.answer_invite(serial, 487, &Lines::new(), None, arrival.now);
-        let Some(call) = self.calls.get_mut(&id) else { return };
-        match &mut call.phase {
-            Phase::Ringing { .. } => {
-                self.remove(id);
-                self.emit(Event::Cancelled { call: id });
+        match self.calls.get_mut(&id).map(|call| &call.phase) {
+            Some(Phase::Ringing(_)) => {
+                if let Some(gone) = self.remove(id) {
+                    self.dismiss(&gone, arrival.now);
+                    self.emit(gone.given_up(id));
+                }
             }
-            Phase::Live(live) => {
-                live.asked.take_if(|asked| asked.by == By::Invite(serial));
+            Some(Phase::Live(_)) | None => {
+                self.answer_invite(serial, 487, &Lines::new(), None, arrival.now);
+                if let Some(call) = self.calls.get_mut(&id) {
+                    call.asked.take_if(|asked| asked.by == By::Invite(serial));
+                }
             }
         }
     }

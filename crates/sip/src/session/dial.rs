@@ -97,7 +97,8 @@ impl Endpoint {
             secs => secs.max(limits::MIN_SE_SECS),
         };
         let ends = ends.lines;
-        let open = Open { dial, ends, interval, raised: false, rest, patience, progressed: false };
+        let (raised, progressed, asked) = (false, false, None);
+        let open = Open { dial, ends, interval, raised, rest, patience, progressed, asked };
         let serial = self.next_serial();
         let invite = self.invite(serial, &mut template, (&open, &Lines::new()), now)?;
         self.trunks.hold(trunk);
@@ -215,15 +216,18 @@ impl Endpoint {
             open.patience = None;
             open.progressed |= status > 100;
         }
-        if status > 100
-            && self.acknowledge_provisional((serial, attempt), answer, now) == Order::Out
-        {
+        let order = match status {
+            ..=100 => Order::Unnumbered,
+            _ => self.acknowledge_provisional((serial, attempt), answer, now),
+        };
+        if order == Order::Out {
             return;
         }
         let tag = answer.first(Name::To).and_then(header::NameAddr::read);
         let tag = tag.and_then(|to| to.tag());
         let body = description(answer, payload).ok().flatten();
         if let Some(leg) = tag.filter(|_| status > 100).and_then(|tag| attempt.leg(tag)) {
+            leg.agreed |= order == Order::Next && body.is_some();
             leg.early = body.clone().or(leg.early.take());
         }
         self.emit(Event::Progress { call: attempt.call, status, body });
@@ -280,13 +284,19 @@ impl Endpoint {
         match attempt.stage {
             Stage::Open(open) => {
                 // It may have been heard nevertheless: what comes of it is ended.
-                let left = Abandoned { q850: None, until: None };
+                let left = Abandoned { q850: None, until: None, hush: None };
                 attempt.stage = Stage::Abandoned(left);
                 self.undial(attempt.call, &attempt.template);
+                self.hush(attempt.invite);
                 self.lay(serial, attempt);
                 self.silent(*open, Trouble::Silent, now);
             }
-            Stage::Abandoned(_) => {
+            Stage::Abandoned(abandoned @ Abandoned { until: None, .. }) => {
+                self.hush(attempt.invite);
+                attempt.stage = Stage::Abandoned(Abandoned { hush: None, ..abandoned });
+                self.lay(serial, attempt);
+            }
+            Stage::Abandoned(Abandoned { until: Some(_), .. }) => {
                 self.trunks.release(attempt.trunk);
                 self.forget_placed(attempt.invite);
             }

@@ -1,11 +1,14 @@
 //! Requests of the called side before its 2xx, in the dialog that its provisional answer made
 //! (RFC 3261 §12.1, RFC 3311 §5.2).
 
-use crate::endpoint::{Endpoint, Failure};
-use crate::message::wire::{Lines, Value};
+use bytes::Bytes;
+use model::{CallId, Instant};
+
+use crate::endpoint::{Endpoint, Event, Failure};
+use crate::message::wire::{Body, Lines, Value};
 use crate::message::{Method, Name, header};
 use crate::receive::{Arrival, objection};
-use crate::session::attempt::{Abandoned, Leg, Stage};
+use crate::session::attempt::{Abandoned, EarlyOffer, Leg, Stage};
 use crate::session::invite::description;
 
 /// Longest wait that a peer is asked for, seconds (RFC 3311 §5.2).
@@ -35,17 +38,12 @@ impl Endpoint {
             return self.deny(arrival, 500, &Lines::new());
         };
         leg.heard = Some(request.cseq);
-        // Its answer to our offer came, and is known to have come.
-        let agreed = leg.rseq.is_some() && leg.early.is_some();
         let reliable = self.takes_prack(arrival.trunk());
         let objection = objection(request, (reliable, false));
         match (request.method, objection) {
             (Method::Bye, _) => self.on_early_bye(arrival, serial, &tag),
             (_, Some((status, extra))) => self.serve(arrival, &tag, status, &extra),
-            (Method::Update, None) => {
-                let (status, lines) = self.early_update(arrival, agreed);
-                self.serve(arrival, &tag, status, &lines);
-            }
+            (Method::Update, None) => self.on_early_update(arrival, serial, &tag),
             (Method::Options, None) => {
                 let lines = self.words.offer(arrival.flow.listener);
                 self.serve(arrival, &tag, 200, &lines);
@@ -62,17 +60,65 @@ impl Endpoint {
         }
     }
 
-    /// Answers an UPDATE: without an offer there is nothing to agree on; with one it meets ours, or
-    /// it may come again once the call is answered.
-    fn early_update(&mut self, arrival: &Arrival<'_>, agreed: bool) -> (u16, Lines) {
-        match description(arrival.request.message, arrival.payload) {
-            Err(refused) => refused,
-            Ok(None) => (200, self.words.offer(arrival.flow.listener)),
-            Ok(Some(_)) if agreed => {
-                let secs = self.chance.up_to(WAIT_SECS);
-                (500, Lines::new().with("Retry-After", &Value::shown(secs)))
+    /// Takes an UPDATE: without an offer there is nothing to agree on. One with an offer is the
+    /// bridge's to answer, if our own offer was answered in a provisional answer that we have
+    /// acknowledged, and no other waits (RFC 3311 §5.2).
+    fn on_early_update(&mut self, arrival: &Arrival<'_>, serial: u64, tag: &str) {
+        let offer = match description(arrival.request.message, arrival.payload) {
+            Ok(Some(offer)) => offer,
+            Ok(None) => {
+                let lines = self.words.offer(arrival.flow.listener);
+                return self.serve(arrival, tag, 200, &lines);
             }
-            Ok(Some(_)) => (491, Lines::new()),
+            Err((status, extra)) => return self.serve(arrival, tag, status, &extra),
+        };
+        let theirs = arrival.request.remote_tag();
+        let wait = self.chance.up_to(WAIT_SECS);
+        let Some(attempt) = self.attempts.get_mut(&serial) else { return };
+        let agreed = attempt.leg(theirs).is_some_and(|leg| leg.agreed);
+        let (call, busy) = match &attempt.stage {
+            Stage::Open(open) => (attempt.call, open.asked.is_some()),
+            Stage::Abandoned(_) | Stage::Answered => return,
+        };
+        if !agreed {
+            return self.serve(arrival, tag, 491, &Lines::new());
+        }
+        let update = if busy { None } else { self.admit(arrival, tag) };
+        let Some(update) = update else {
+            let later = Lines::new().with("Retry-After", &Value::shown(wait));
+            return self.serve(arrival, tag, 500, &later);
+        };
+        if let Some(Stage::Open(open)) = self.attempts.get_mut(&serial).map(|own| &mut own.stage) {
+            let listener = arrival.flow.listener;
+            open.asked = Some(EarlyOffer { update, tag: theirs.into(), listener });
+        }
+        self.emit(Event::Offered { call, offer: Some(offer) });
+    }
+
+    /// Sends 200 OK to such an UPDATE: from now on its leg has this SDP of ours.
+    pub(crate) fn accept_early(&mut self, call: CallId, body: &Bytes, now: Instant) {
+        let Some(asked) = self.asked_early(call) else { return };
+        let serial = self.dialled.get(&call).copied();
+        let attempt = serial.and_then(|serial| self.attempts.get_mut(&serial));
+        if let Some(leg) = attempt.and_then(|own| own.leg(&asked.tag)) {
+            leg.ours = Some(body.clone());
+        }
+        let lines = self.words.offer(asked.listener);
+        self.finish(asked.update, 200, &lines, Body::sdp(body), now);
+    }
+
+    /// Refuses such an UPDATE: what was agreed on before stands.
+    pub(crate) fn reject_early(&mut self, call: CallId, status: u16, now: Instant) {
+        if let Some(asked) = self.asked_early(call) {
+            self.finish(asked.update, status, &Lines::new(), None, now);
+        }
+    }
+
+    fn asked_early(&mut self, call: CallId) -> Option<EarlyOffer> {
+        let serial = *self.dialled.get(&call)?;
+        match &mut self.attempts.get_mut(&serial)?.stage {
+            Stage::Open(open) => open.asked.take(),
+            Stage::Abandoned(_) | Stage::Answered => None,
         }
     }
 
@@ -86,7 +132,7 @@ impl Endpoint {
             return self.lay(serial, attempt);
         }
         self.undial(attempt.call, &attempt.template);
-        let left = Abandoned { q850: None, until: None };
+        let left = Abandoned { q850: None, until: None, hush: None };
         let left = self.cancel(attempt.invite, left, arrival.now);
         attempt.stage = Stage::Abandoned(left);
         let call = attempt.call;

@@ -14,6 +14,7 @@ use crate::message::request::Echo;
 use crate::message::wire::{Lines, Value};
 use crate::message::{Message, Name, Request, header};
 use crate::receive::Arrival;
+use crate::session::reliable::Ringing;
 use crate::session::timer::{self, Terms};
 use crate::session::{Call, Phase};
 use crate::timers::Alarm;
@@ -114,32 +115,30 @@ impl Endpoint {
         self.tags.insert(dialog.id.local_tag.clone(), id);
         self.trunks.hold(arrival.trunk());
         self.streams.bind(arrival.flow, id);
-        let reliably = self.wants_reliable(arrival.trunk(), &arrival.request);
-        let late = offer.is_none();
+        let certain = self.certainty(arrival.trunk(), &arrival.request);
         let expires = expiry(arrival);
         self.timers.shift(Alarm::Invitation(id), None, expires);
-        let phase = Phase::Ringing { invite, late, terms, reliably, reliable: None, expires };
-        let mark = Some(mark);
-        self.calls
-            .insert(id, Call { trunk: arrival.trunk(), dialog, mark, known: None, updates, phase });
+        let ringing = Ringing::begin((invite, offer.is_none()), terms, certain, expires);
+        let (mark, phase) = (Some(mark), Phase::Ringing(Box::new(ringing)));
+        let trunk = arrival.trunk();
+        let call = Call { trunk, dialog, mark, known: None, updates, asked: None, phase };
+        self.calls.insert(id, call);
         self.answer_invite(invite, 100, &Lines::new(), None, arrival.now);
-        self.emit(Event::Invited(Box::new(invitation(arrival, id, identity, offer))));
+        let acknowledges = certain.spoken;
+        let invitation = Invitation { acknowledges, ..invitation(arrival, id, identity, offer) };
+        self.emit(Event::Invited(Box::new(invitation)));
     }
 
     /// The time that the INVITE gave us is over without a final answer (RFC 3261 §13.3.1).
     pub(crate) fn invitation_due(&mut self, call: CallId, now: Instant) {
         let Some(gone) = self.remove(call) else { return };
         self.dismiss(&gone, now);
-        self.emit(Event::Cancelled { call });
+        self.emit(gone.given_up(call));
     }
 
     /// Takes the watch off an INVITE that gets its final answer.
     pub(crate) fn decided(&mut self, call: CallId) {
-        let Some(Phase::Ringing { expires, .. }) = self.calls.get_mut(&call).map(|c| &mut c.phase)
-        else {
-            return;
-        };
-        let before = expires.take();
+        let before = self.ringing_mut(call).and_then(|ringing| ringing.expires.take());
         self.timers.shift(Alarm::Invitation(call), before, None);
     }
 }
@@ -178,6 +177,7 @@ fn invitation(
         vouched: identity.vouched,
         parameters: identity.parameters,
         offer,
+        acknowledges: false,
     }
 }
 

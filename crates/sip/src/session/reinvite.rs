@@ -4,19 +4,44 @@ use bytes::Bytes;
 use model::{CallId, Instant};
 
 use crate::endpoint::{Endpoint, Event};
-use crate::message::Name;
 use crate::message::request::Echo;
 use crate::message::wire::{Body, Lines, Value};
+use crate::message::{Method, Name};
 use crate::receive::Arrival;
 use crate::session::invite::{Refused, description};
 use crate::session::timer::{self, Terms};
-use crate::session::{By, Phase, Renegotiation, Waiting};
+use crate::session::{By, Call, Phase, Renegotiation, Waiting};
 use crate::transaction::server_invite::{Invite, State};
 use crate::transport::Flow;
 use crate::trunk::identity;
 
 /// Longest wait that a peer is asked for when two changes meet, seconds (RFC 3261 §14.2).
 const GLARE_SECS: u32 = 10;
+
+/// Which offer has no answer yet (RFC 3261 §14.2, RFC 3311 §5.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// None.
+    Clear,
+    /// One of theirs.
+    Theirs,
+    /// One of ours, or the 200 OK of ours that answers theirs is still on the way.
+    Ours,
+}
+
+impl Call {
+    /// Returns what an offer by that method meets.
+    fn standing(&self, method: Method) -> Standing {
+        match &self.phase {
+            Phase::Ringing(_) | Phase::Live(_) if self.asked.is_some() => Standing::Theirs,
+            // The INVITE itself has no final answer.
+            Phase::Ringing(_) if method == Method::Invite => Standing::Theirs,
+            Phase::Ringing(ringing) => ringing.standing(),
+            Phase::Live(live) if live.is_settled() => Standing::Clear,
+            Phase::Live(_) => Standing::Ours,
+        }
+    }
+}
 
 impl Endpoint {
     /// Takes a re-INVITE.
@@ -68,8 +93,8 @@ impl Endpoint {
             flow: arrival.flow,
             terms,
         };
-        if let Some(live) = self.live_mut(call) {
-            live.asked = Some(renegotiation);
+        if let Some(call) = self.calls.get_mut(&call) {
+            call.asked = Some(renegotiation);
         }
         self.emit(Event::Offered { call, offer });
     }
@@ -81,20 +106,13 @@ impl Endpoint {
         id: CallId,
     ) -> Result<Terms, Refused> {
         let Some(call) = self.calls.get(&id) else { return Err((481, Lines::new())) };
-        let (unanswered, unacknowledged) = match &call.phase {
-            Phase::Ringing { .. } => (true, false),
-            Phase::Live(live) => {
-                (live.asked.is_some(), live.waiting.is_some() || live.renewing.is_some())
+        match call.standing(arrival.request.method) {
+            Standing::Clear => {}
+            Standing::Theirs => {
+                let secs = self.chance.up_to(GLARE_SECS);
+                return Err((500, Lines::new().with("Retry-After", &Value::shown(secs))));
             }
-        };
-        if unanswered {
-            // Their earlier offer has no answer yet.
-            let secs = self.chance.up_to(GLARE_SECS);
-            return Err((500, Lines::new().with("Retry-After", &Value::shown(secs))));
-        }
-        if unacknowledged {
-            // Ours has none, or its 200 OK is still on the way.
-            return Err((491, Lines::new()));
+            Standing::Ours => return Err((491, Lines::new())),
         }
         let listed = arrival.request.message.first(Name::Allow).is_some();
         let updates =
@@ -105,9 +123,13 @@ impl Endpoint {
 
     /// Sends 200 OK to a change.
     pub(crate) fn accept_offer(&mut self, id: CallId, body: &Bytes, now: Instant) {
-        let Some(live) = self.live_mut(id) else { return };
-        let Some(asked) = live.asked.take() else { return };
-        live.sdp = body.clone();
+        let Some(call) = self.calls.get_mut(&id) else {
+            return self.accept_early(id, body, now);
+        };
+        let Some(asked) = call.asked.take() else { return };
+        if let Phase::Live(live) = &mut call.phase {
+            live.sdp = body.clone();
+        }
         let mut lines = self.words.offer(asked.flow.listener);
         asked.terms.write(&mut lines);
         match asked.by {
@@ -119,7 +141,7 @@ impl Endpoint {
                     self.watch(id, Some(waiting));
                 }
             }
-            By::Update(serial) => self.finish(serial, 200, &lines, Body::sdp(body), now),
+            By::Request(serial) => self.finish(serial, 200, &lines, Body::sdp(body), now),
         }
         self.wind(id, asked.terms.start(now));
         self.retarget(id, asked.target, asked.flow);
@@ -127,13 +149,16 @@ impl Endpoint {
 
     /// Refuses a change: the session goes on as it was.
     pub(crate) fn reject_offer(&mut self, call: CallId, status: u16, now: Instant) {
-        let Some(asked) = self.live_mut(call).and_then(|live| live.asked.take()) else { return };
         let status = if (400..700).contains(&status) { status } else { 500 };
+        let Some(known) = self.calls.get_mut(&call) else {
+            return self.reject_early(call, status, now);
+        };
+        let Some(asked) = known.asked.take() else { return };
         match asked.by {
             By::Invite(serial) => {
                 self.answer_invite(serial, status, &Lines::new(), None, now);
             }
-            By::Update(serial) => self.finish(serial, status, &Lines::new(), None, now),
+            By::Request(serial) => self.finish(serial, status, &Lines::new(), None, now),
         }
     }
 

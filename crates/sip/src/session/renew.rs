@@ -6,9 +6,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use model::{CallId, Instant};
 
-use crate::endpoint::{Counted, Endpoint};
+use crate::endpoint::{Counted, Endpoint, Event};
 use crate::message::{Message, Method};
 use crate::session::Phase;
+use crate::session::invite::description;
 use crate::session::life::Way;
 use crate::transaction::client_invite::{Aim, Why};
 use crate::transport::Flow;
@@ -19,7 +20,7 @@ impl Endpoint {
     pub(crate) fn renew(&mut self, id: CallId, why: Why, now: Instant) -> bool {
         let Some(mut call) = self.calls.remove(&id) else { return false };
         let sent = match &call.phase {
-            Phase::Live(live) if live.is_settled() => {
+            Phase::Live(live) if live.is_settled() && call.asked.is_none() => {
                 let body = live.sdp.clone();
                 let mut extra = self.words.offer(call.dialog.flow.listener);
                 if let Some(clock) = &live.clock {
@@ -37,7 +38,7 @@ impl Endpoint {
                     (serial, credentials)
                 })
             }
-            Phase::Live(_) | Phase::Ringing { .. } => None,
+            Phase::Live(_) | Phase::Ringing(_) => None,
         };
         let left = sent.is_some();
         if let (Some((serial, credentials)), Phase::Live(live)) = (sent, &mut call.phase) {
@@ -60,6 +61,22 @@ impl Endpoint {
         }
         if !first {
             self.count(Counted::Retransmission);
+        }
+    }
+
+    /// A 2xx to a re-INVITE of ours answers the SDP that it repeated (RFC 3261 §14.1): whatever
+    /// stands in it is what the peer now does.
+    pub(crate) fn renewal_answered(
+        &mut self,
+        call: CallId,
+        (answer, payload): (&Message<'_>, &Bytes),
+    ) {
+        if self.live_mut(call).is_none() {
+            return;
+        }
+        match description(answer, payload) {
+            Ok(Some(answer)) => self.emit(Event::Agreed { call, answer }),
+            Ok(None) | Err(_) => self.count(Counted::NoAnswer),
         }
     }
 

@@ -28,7 +28,7 @@ impl Endpoint {
                 let Some(serial) = self.admit(arrival, tag) else {
                     return self.deny(arrival, 500, &Lines::new());
                 };
-                self.propose(arrival, call, By::Update(serial), offer, terms);
+                self.propose(arrival, call, By::Request(serial), offer, terms);
             }
             Err((status, extra)) => {
                 self.serve(arrival, tag, status, &extra);

@@ -89,6 +89,18 @@ impl State {
         Self::Calling { interval, resend, give_up }
     }
 
+    /// Sends no more repeats; timer B goes on.
+    pub(crate) fn hushed(self) -> Self {
+        match self {
+            Self::Calling { interval, give_up, .. } => {
+                Self::Calling { interval, resend: give_up, give_up }
+            }
+            state @ (Self::Proceeding { .. } | Self::Completed { .. } | Self::Accepted { .. }) => {
+                state
+            }
+        }
+    }
+
     /// Whether no final answer came.
     pub(crate) const fn is_open(&self) -> bool {
         match self {
@@ -179,6 +191,14 @@ mod tests {
             state = next;
         }
         assert_eq!(sent, [500, 1500, 3500, 7500, 15_500, 31_500]);
+    }
+
+    #[test]
+    fn an_invite_that_is_hushed_is_not_repeated_and_waits_as_long() {
+        let request = Bytes::from_static(b"INVITE");
+        let state = State::start(at(0), false).hushed();
+        assert_eq!(state.due(), Some(at(32_000)));
+        assert_eq!(state.step(Input::Due, &request, at(32_000)), Step::over());
     }
 
     #[test]

@@ -175,6 +175,7 @@ impl Climber {
                         | Counted::Resent
                         | Counted::LateAnswer
                         | Counted::ForkedAnswer
+                        | Counted::NoAnswer
                         | Counted::ForeignContact
                         | Counted::ForeignRealm
                         | Counted::Connected(_)
@@ -213,6 +214,7 @@ impl Climber {
         let body = Bytes::from_static(b"v=0\r\no=ours\r\n");
         match words[0].as_str() {
             "ring" => self.command(Command::Ring { call }),
+            "announce" => self.command(Command::Announce { call, body }),
             "answer" => self.command(Command::Answer { call, body }),
             "accept" => self.command(Command::AcceptOffer { call, body }),
             "reject" => self.command(Command::RejectOffer { call, status: number(1).unwrap() }),
@@ -341,6 +343,10 @@ fn shown(event: &Event) -> String {
         Event::Confirmed { answer, .. } => {
             if answer.is_some() { "confirmed answer" } else { "confirmed nothing" }.to_owned()
         }
+        Event::Acknowledged { answer, .. } => {
+            if answer.is_some() { "acknowledged answer" } else { "acknowledged nothing" }.to_owned()
+        }
+        Event::Agreed { .. } => "agreed".to_owned(),
         Event::Offered { offer, .. } => {
             if offer.is_some() { "offered offer" } else { "offered late" }.to_owned()
         }
