@@ -126,6 +126,7 @@ pub fn provision(plan: &Plan) -> Provision {
             number(dialled(Dial::BoundIncluded), NumberType::Toll, Some("included")),
             ServiceNumber {
                 is_default: true,
+                refusals: Default::default(),
                 ..number(dialled(Dial::SharedPaid), NumberType::Toll, None)
             },
             number(dialled(Dial::SharedTollFree), NumberType::TollFree, None),
@@ -243,6 +244,7 @@ fn number(did: &str, number_type: NumberType, bound_to: Option<&str>) -> Service
         country: "IT".into(),
         language: "en-US".into(),
         is_default: false,
+        refusals: Default::default(),
     }
 }
 

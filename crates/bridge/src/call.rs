@@ -1,6 +1,7 @@
 //! One call: its file, and the state that it is in. One file a state; one arm per state and signal.
 
 pub(crate) mod admitting;
+pub(crate) mod announcing;
 pub(crate) mod arriving;
 pub(crate) mod confirming;
 pub(crate) mod dialing;
@@ -9,6 +10,7 @@ pub(crate) mod identifying;
 pub(crate) mod keys;
 pub(crate) mod leaving;
 pub(crate) mod line;
+pub(crate) mod news;
 pub(crate) mod parting;
 pub(crate) mod pulse;
 pub(crate) mod reserving;
@@ -19,15 +21,17 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use media::{LegStats, Prompt, Silence, Tones};
+use media::{LegStats, Prompt, Tones};
 use model::Instant;
 
 use crate::call::admitting::Admitting;
+use crate::call::announcing::Announcing;
 use crate::call::confirming::Confirming;
 use crate::call::dialing::Dialing;
 use crate::call::file::File;
 use crate::call::identifying::Identifying;
 use crate::call::leaving::Leaving;
+use crate::call::news::News;
 use crate::call::parting::Parting;
 use crate::call::reserving::Reserving;
 use crate::call::ringing::Ringing;
@@ -52,6 +56,8 @@ pub(crate) struct Call {
 pub(crate) enum State {
     /// The payer is certain; the store is asked for the first hold while the caller hears ringing.
     Ringing(Box<Ringing>),
+    /// Refused, and told why before the code.
+    Announcing(Box<Announcing>),
     /// A call of ours; the store is asked for its first hold, and nothing has left yet.
     Reserving(Box<Reserving>),
     /// A call of ours; its INVITE has left.
@@ -77,27 +83,14 @@ pub(crate) enum State {
 pub(crate) enum Signal {
     /// CANCEL came.
     Cancelled,
-    /// ACK came.
-    Confirmed(Option<Bytes>),
-    /// A provisional answer came to our INVITE.
-    Progress {
-        /// 100–199.
-        status: u16,
-        /// Its SDP.
-        body: Option<Bytes>,
-    },
-    /// A 2xx came to our INVITE, with this SDP answer.
-    Accepted(Option<Bytes>),
-    /// Our INVITE came to nothing.
-    Failed(Box<sip::Failure>),
+    /// What was said before the answer has come, and this SDP answers it if it was our offer.
+    Acknowledged(Option<Bytes>),
+    /// An answer came to our INVITE.
+    Reply(Reply),
     /// The called person is not wanted any more.
     Withdrawn(Withdrawal),
-    /// A re-INVITE or UPDATE came.
-    Offered(Option<Bytes>),
-    /// Signalling proved life.
-    Alive,
-    /// The peer was asked for life; the answer proves neither life nor death.
-    Unproven,
+    /// Something was told of the leg's media or life.
+    Line(News),
     /// BYE came.
     HungUp(Option<u8>),
     /// The dialog ended without BYE.
@@ -106,10 +99,6 @@ pub(crate) enum Signal {
     Digit(Key),
     /// An announcement came to its end.
     Played(u32),
-    /// The first RTP came.
-    Heard(Instant),
-    /// Media began or ended to be silent.
-    Life(Silence),
     /// The paid time ended on this tick.
     Cut {
         /// The tick.
@@ -131,6 +120,22 @@ pub(crate) enum Signal {
     HangUp,
     /// The node closes.
     CloseDown(Haste),
+}
+
+/// What came of an INVITE of ours so far.
+#[derive(Debug)]
+pub(crate) enum Reply {
+    /// A provisional answer.
+    Progress {
+        /// 100–199.
+        status: u16,
+        /// Its SDP.
+        body: Option<Bytes>,
+    },
+    /// A 2xx, with this SDP answer.
+    Accepted(Option<Bytes>),
+    /// It came to nothing.
+    Failed(Box<sip::Failure>),
 }
 
 /// Why a called person is not wanted any more.
@@ -179,6 +184,7 @@ impl State {
     pub(crate) fn step(self, signal: Signal, file: &mut File, turn: &mut Turn<'_>) -> Self {
         match self {
             Self::Ringing(state) => state.step(signal, file, turn),
+            Self::Announcing(state) => state.step(signal, file, turn),
             Self::Reserving(state) => state.step(signal, file, turn),
             Self::Dialing(state) => state.step(signal, file, turn),
             Self::Confirming(state) => state.step(signal, file, turn),
@@ -196,6 +202,7 @@ impl State {
         let limits = (settings.life_limit, settings.life_limit_held);
         match self {
             Self::Ringing(state) => Some(state.due()),
+            Self::Announcing(state) => Some(state.due()),
             Self::Reserving(state) => Some(state.due()),
             Self::Dialing(state) => Some(state.due()),
             Self::Confirming(state) => state.due(file, limits),
@@ -212,6 +219,7 @@ impl State {
     pub(crate) const fn name(&self) -> &'static str {
         match self {
             Self::Ringing(_) => "ringing",
+            Self::Announcing(_) => "announcing",
             Self::Reserving(_) => "reserving",
             Self::Dialing(_) => "dialing",
             Self::Confirming(_) => "confirming",
@@ -231,7 +239,9 @@ impl State {
             Self::Reserving(_) => Stage::Asked,
             Self::Dialing(_) | Self::Confirming(_) | Self::Parting(_) => Stage::Left,
             Self::Seated(_) => Stage::Joined,
-            Self::Ringing(_) | Self::Identifying(_) | Self::Admitting(_) => Stage::Asked,
+            Self::Ringing(_) | Self::Announcing(_) | Self::Identifying(_) | Self::Admitting(_) => {
+                Stage::Asked
+            }
             Self::Leaving(_) | Self::Over => Stage::Over,
         }
     }
@@ -241,6 +251,7 @@ impl State {
         match self {
             Self::Identifying(_) | Self::Confirming(_) => true,
             Self::Ringing(_)
+            | Self::Announcing(_)
             | Self::Reserving(_)
             | Self::Dialing(_)
             | Self::Admitting(_)
@@ -251,10 +262,16 @@ impl State {
         }
     }
 
+    /// Whether the caller is refused and told why.
+    pub(crate) const fn is_announcing(&self) -> bool {
+        matches!(self, Self::Announcing(_))
+    }
+
     /// Whether somebody is there.
     pub(crate) const fn is_live(&self) -> bool {
         match self {
             Self::Ringing(_)
+            | Self::Announcing(_)
             | Self::Reserving(_)
             | Self::Dialing(_)
             | Self::Confirming(_)

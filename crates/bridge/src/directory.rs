@@ -350,6 +350,7 @@ mod tests {
         provision.numbers.push(ServiceNumber {
             did: "7042".parse().unwrap(),
             is_default: false,
+            refusals: Default::default(),
             ..sample::number(NumberType::Toll)
         });
         let directory = Directory::new(provision, vec![sample::trunk()]).unwrap();

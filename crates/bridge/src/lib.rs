@@ -55,7 +55,8 @@ use rand_chacha::rand_core::SeedableRng;
 
 use crate::accounts::Accounts;
 use crate::call::keys::Way;
-use crate::call::{Call, Key, Signal};
+use crate::call::news::News;
+use crate::call::{Call, Key, Reply, Signal};
 use crate::closing::Closing;
 use crate::conference::Conferences;
 use crate::desk::Desk;
@@ -89,6 +90,8 @@ pub struct Bridge {
     calls: BTreeMap<CallId, Call>,
     /// How many of the calls are live.
     live: usize,
+    /// How many of those are refused and told why.
+    announcing: usize,
     conferences: Conferences,
     accounts: Accounts,
     gate: Gate,
@@ -141,6 +144,7 @@ impl Bridge {
             directory: Arc::new(Directory::default()),
             calls: BTreeMap::new(),
             live: 0,
+            announcing: 0,
             conferences: Conferences::default(),
             accounts: Accounts::default(),
             gate: Gate::default(),
@@ -330,15 +334,23 @@ impl Bridge {
             sip::Event::Invited(invitation) => self.invited(*invitation, now),
             sip::Event::Cancelled { call } => self.step(call, Signal::Cancelled, now),
             sip::Event::Confirmed { call, answer } => {
-                self.step(call, Signal::Confirmed(answer), now);
+                self.step(call, Signal::Line(News::Confirmed(answer)), now);
             }
-            sip::Event::Offered { call, offer } => self.step(call, Signal::Offered(offer), now),
+            sip::Event::Offered { call, offer } => {
+                self.step(call, Signal::Line(News::Offered(offer)), now);
+            }
+            sip::Event::Agreed { call, answer } => {
+                self.step(call, Signal::Line(News::Agreed(answer)), now);
+            }
+            sip::Event::Acknowledged { call, answer } => {
+                self.step(call, Signal::Acknowledged(answer), now);
+            }
             sip::Event::Keyed { call, key, lasted } => {
                 let began = now.mono.minus(lasted);
                 self.keyed(call, (Key(key.0), Way::Info, began), now);
             }
-            sip::Event::Alive { call } => self.step(call, Signal::Alive, now),
-            sip::Event::Unproven { call } => self.step(call, Signal::Unproven, now),
+            sip::Event::Alive { call } => self.step(call, Signal::Line(News::Alive), now),
+            sip::Event::Unproven { call } => self.step(call, Signal::Line(News::Unproven), now),
             sip::Event::HungUp { call, q850 } => self.step(call, Signal::HungUp(q850), now),
             sip::Event::Lost { call, loss } => self.step(call, Signal::Lost(loss), now),
             sip::Event::Dialled { call, sip_call_id } => {
@@ -347,12 +359,14 @@ impl Bridge {
                 }
             }
             sip::Event::Progress { call, status, body } => {
-                self.step(call, Signal::Progress { status, body }, now);
+                self.step(call, Signal::Reply(Reply::Progress { status, body }), now);
             }
             sip::Event::Accepted { call, answer } => {
-                self.step(call, Signal::Accepted(answer), now);
+                self.step(call, Signal::Reply(Reply::Accepted(answer)), now);
             }
-            sip::Event::Failed { call, failure } => self.step(call, Signal::Failed(failure), now),
+            sip::Event::Failed { call, failure } => {
+                self.step(call, Signal::Reply(Reply::Failed(failure)), now);
+            }
             sip::Event::Reachable { trunk, up } => {
                 self.health.reachable(trunk, up);
                 self.tell_of(trunk, up, "OPTIONS");
@@ -387,8 +401,10 @@ impl Bridge {
             }
             media::Event::Fax { call } => self.fax(call),
             media::Event::Played { call, token } => self.step(call, Signal::Played(token), now),
-            media::Event::Heard { call, at } => self.step(call, Signal::Heard(at), now),
-            media::Event::Life { call, silence } => self.step(call, Signal::Life(silence), now),
+            media::Event::Heard { call, at } => self.step(call, Signal::Line(News::Heard(at)), now),
+            media::Event::Life { call, silence } => {
+                self.step(call, Signal::Line(News::Life(silence)), now);
+            }
             media::Event::Cut { call, at, overrun } => {
                 self.step(call, Signal::Cut { at, overrun }, now);
             }

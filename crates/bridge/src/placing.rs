@@ -201,6 +201,7 @@ impl Bridge {
             invited: now,
             answered: None,
             port: None,
+            speaks_early: false,
             open: false,
             host: None,
             outgoing: Some(Outgoing {

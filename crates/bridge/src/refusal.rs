@@ -291,6 +291,24 @@ impl Refusal {
         }
     }
 
+    /// Whether a caller may be told why before the answer. Not where the node or the trunk has no
+    /// room for it, where no media can be agreed on, and not those against whom we guard: their
+    /// calls would last the longer for it.
+    #[must_use]
+    pub const fn is_told_early(self) -> bool {
+        !matches!(
+            self,
+            Self::Guard(_)
+                | Self::CallerForged
+                | Self::MediaUnacceptable
+                | Self::MalformedSdp
+                | Self::TrunkRate
+                | Self::TrunkFull
+                | Self::NodeFull
+                | Self::Draining
+        )
+    }
+
     /// Returns the refusal's name: a metric label, a CDR's ending, a key of a trunk's overrides.
     #[must_use]
     pub const fn label(self) -> &'static str {

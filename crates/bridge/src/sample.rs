@@ -67,6 +67,7 @@ pub(crate) fn number(number_type: NumberType) -> ServiceNumber {
         country: "IT".into(),
         language: "en-US".into(),
         is_default: number_type == NumberType::Toll,
+        refusals: Default::default(),
     }
 }
 

@@ -34,6 +34,7 @@ const SOON: Duration = Duration::from_millis(1);
 /// What others know of a call; compared before and after a step.
 struct Known {
     live: bool,
+    announcing: bool,
     placed: bool,
     account: Option<AccountId>,
     stage: Stage,
@@ -202,6 +203,7 @@ impl Bridge {
             conferences: &self.conferences,
             accounts: &self.accounts,
             budgets: &self.budgets,
+            announcing: self.announcing,
             ports: &mut self.ports,
             health: &mut self.health,
             chance: &mut self.chance,
@@ -258,7 +260,12 @@ impl Bridge {
             self.calls.remove(&id);
             self.shards.forget(id);
         }
-        if let (true, false, Some(host)) = (after.live, before.placed, &host) {
+        match (before.announcing, after.announcing) {
+            (false, true) => self.announcing += 1,
+            (true, false) => self.announcing = self.announcing.saturating_sub(1),
+            (false, false) | (true, true) => {}
+        }
+        if let (true, false, Some(host)) = (after.placed, before.placed, &host) {
             self.conferences.keep(host.meeting.id, id);
         }
         if let (true, None, Some(account)) = (after.live, before.account, after.account) {
@@ -272,9 +279,9 @@ impl Bridge {
             if let Some(account) = after.account {
                 self.accounts.leave(account, id);
             }
-            if let Some(host) = host {
-                self.left(&host, id);
-            }
+        }
+        if let (true, false, Some(host)) = (before.placed, after.placed, host) {
+            self.left(&host, id);
         }
     }
 
@@ -419,6 +426,7 @@ impl Bridge {
             invited: now,
             answered: None,
             port: None,
+            speaks_early: invitation.offer.is_some() || invitation.acknowledges,
             open: false,
             host: None,
             outgoing: None,
@@ -453,9 +461,12 @@ fn mend(file: &mut File, turn: &mut Turn<'_>) -> State {
 }
 
 fn known(call: &Call) -> Known {
+    let (live, announcing) = (call.state.is_live(), call.state.is_announcing());
     Known {
-        live: call.state.is_live(),
-        placed: call.file.host.is_some(),
+        live,
+        announcing,
+        // Whoever is refused has no place.
+        placed: live && !announcing && call.file.host.is_some(),
         account: call.file.terms().map(|terms| terms.account),
         stage: call.state.stage(),
         funded_secs: call.file.funded_secs,

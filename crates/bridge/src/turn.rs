@@ -42,6 +42,8 @@ pub(crate) struct Turn<'a> {
     pub(crate) conferences: &'a Conferences,
     pub(crate) accounts: &'a Accounts,
     pub(crate) budgets: &'a Budgets,
+    /// How many callers are refused and told why.
+    pub(crate) announcing: usize,
     pub(crate) ports: &'a mut Ports,
     pub(crate) health: &'a mut Health,
     pub(crate) chance: &'a mut ChaCha8Rng,

@@ -47,6 +47,9 @@ pub const TICK: Duration = Duration::from_millis(20);
 pub const TICK_SAMPLES: usize = 160;
 /// How long a freed RTP port rests before the next leg gets it.
 pub const PORT_REST: Duration = Duration::from_secs(10);
+/// Most callers at once who are refused and told why before the answer. Each holds a port pair and
+/// a leg of the media plane for some seconds; whoever comes beyond is refused by code.
+pub const EARLY_ANNOUNCEMENTS: usize = 100;
 /// When a store request is given up by the storekeeper.
 pub const STORE_PATIENCE: Duration = Duration::from_secs(2);
 /// Most media threads in one node. At some 4 000 legs each, half of them use up the ports of an

@@ -90,6 +90,16 @@ pub enum NumberType {
     TollFree,
 }
 
+/// How callers of a number are refused.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Refusals {
+    /// By a code alone.
+    #[default]
+    Code,
+    /// They are told why before the answer, at nobody's cost; then the code.
+    EarlyMedia,
+}
+
 /// A DID on the bridge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceNumber {
@@ -110,6 +120,8 @@ pub struct ServiceNumber {
     /// Whether it is the bridge's default number: shown as the caller of calls that we place
     /// (domain.md §7.9). At most one is; it is shared and toll.
     pub is_default: bool,
+    /// How its callers are refused.
+    pub refusals: Refusals,
 }
 
 /// A durable meeting.

@@ -6,7 +6,7 @@ use credits::Terms;
 use model::Instant;
 
 use crate::call::file::{File, Payer};
-use crate::call::identifying::{GRACE, fund, lost, unproven};
+use crate::call::identifying::{GRACE, fund, lost};
 use crate::call::leaving::{self, Wire};
 use crate::call::line::Line;
 use crate::call::parting::Parting;
@@ -56,20 +56,11 @@ impl Admitting {
                 let cause = Cause::Refused(Refusal::StoreUnavailable);
                 return leaving::end(cause, now, Wire::Bye, file, turn);
             }
-            Signal::Confirmed(answer) => {
-                if let Err(refusal) = self.line.confirmed(answer.as_ref(), file, turn) {
-                    return leaving::end(Cause::Refused(refusal), now, Wire::Bye, file, turn);
-                }
-            }
-            Signal::Offered(offer) => self.line.offered(offer.as_ref(), file, turn),
-            Signal::Alive => self.line.alive(now),
-            Signal::Unproven => {
-                if let Some(over) = unproven(&mut self.line, file, turn) {
+            Signal::Line(news) => {
+                if let Err(over) = self.line.learn(news, file, turn) {
                     return over;
                 }
             }
-            Signal::Heard(at) => self.line.hears(at),
-            Signal::Life(silence) => self.line.life(silence, now),
             Signal::HungUp(q850) => {
                 return leaving::end(Cause::CallerHungUp(q850), now, Wire::Told, file, turn);
             }
@@ -85,9 +76,8 @@ impl Admitting {
                 _,
             )
             | Signal::Cancelled
-            | Signal::Progress { .. }
-            | Signal::Accepted(_)
-            | Signal::Failed(_)
+            | Signal::Acknowledged(_)
+            | Signal::Reply(_)
             | Signal::Withdrawn(_)
             | Signal::Digit(_)
             | Signal::Played(_)

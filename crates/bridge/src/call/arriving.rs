@@ -9,9 +9,9 @@ use model::{CallerRule, Vouched};
 
 use crate::admission::{self, Admitted, Facts, Seat};
 use crate::call::State;
+use crate::call::announcing;
 use crate::call::file::{File, Payer};
 use crate::call::identifying::Identifying;
-use crate::call::leaving;
 use crate::call::line::Prepared;
 use crate::call::ringing::{Ringing, note_open};
 use crate::call::seated::{Seated, WELCOME};
@@ -24,7 +24,7 @@ use crate::turn::Turn;
 pub(crate) fn enter(offer: Option<&Bytes>, file: &mut File, turn: &mut Turn<'_>) -> State {
     match decide(offer, file, turn) {
         Ok(state) => state,
-        Err(refusal) => leaving::refuse(refusal, file, turn),
+        Err(refusal) => announcing::refuse(refusal, offer, file, turn),
     }
 }
 
@@ -105,12 +105,16 @@ fn licensed(
     Ok((admitted, price))
 }
 
-fn prepare(
+/// Takes a port, unless the call has one, and prepares our half of the media.
+pub(crate) fn prepare(
     offer: Option<&Bytes>,
     file: &mut File,
     turn: &mut Turn<'_>,
 ) -> Result<Prepared, Refusal> {
-    let port = turn.ports.take(turn.now.mono).ok_or(Refusal::NodeFull)?;
+    let port = match file.port {
+        Some(port) => port,
+        None => turn.ports.take(turn.now.mono).ok_or(Refusal::NodeFull)?,
+    };
     file.port = Some(port);
     let session = u64::from(turn.draw());
     file.key(turn);

@@ -7,7 +7,7 @@ use media::Prompt;
 use model::Instant;
 
 use crate::call::file::File;
-use crate::call::identifying::{lost, unproven};
+use crate::call::identifying::lost;
 use crate::call::leaving::{self, Wire};
 use crate::call::line::Line;
 use crate::call::parting::Parting;
@@ -70,20 +70,11 @@ impl Confirming {
                 return leaving::end(self.meter.cause(), now, Wire::Bye, file, turn);
             }
             Signal::Withdrawn(why) => return withdraw(why, Wire::Bye, file, turn),
-            Signal::Offered(offer) => self.line.offered(offer.as_ref(), file, turn),
-            Signal::Confirmed(answer) => {
-                if let Err(refusal) = self.line.confirmed(answer.as_ref(), file, turn) {
-                    return leaving::end(Cause::Refused(refusal), now, Wire::Bye, file, turn);
-                }
-            }
-            Signal::Alive => self.line.alive(now),
-            Signal::Unproven => {
-                if let Some(over) = unproven(&mut self.line, file, turn) {
+            Signal::Line(news) => {
+                if let Err(over) = self.line.learn(news, file, turn) {
                     return over;
                 }
             }
-            Signal::Heard(at) => self.line.hears(at),
-            Signal::Life(silence) => self.line.life(silence, now),
             Signal::HungUp(q850) => {
                 return leaving::end(file.hung_up(q850), now, Wire::Told, file, turn);
             }
@@ -99,9 +90,8 @@ impl Confirming {
                 _,
             )
             | Signal::Cancelled
-            | Signal::Progress { .. }
-            | Signal::Accepted(_)
-            | Signal::Failed(_)
+            | Signal::Acknowledged(_)
+            | Signal::Reply(_)
             | Signal::Played(_)
             | Signal::Cut { .. }
             | Signal::Closed(_)

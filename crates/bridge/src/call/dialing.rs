@@ -13,10 +13,11 @@ use crate::call::confirming::Confirming;
 use crate::call::file::File;
 use crate::call::leaving::{self, Wire, note_attempt};
 use crate::call::line::Prepared;
+use crate::call::news::News;
 use crate::call::reserving::withdraw;
 use crate::call::ringing::note_answered;
 use crate::call::seated::{Seated, WELCOME};
-use crate::call::{Signal, State};
+use crate::call::{Reply, Signal, State};
 use crate::desk::Errand;
 use crate::ending::{Cause, Unreached};
 use crate::meter::Meter;
@@ -68,9 +69,11 @@ impl Dialing {
 
     pub(crate) fn step(mut self, signal: Signal, file: &mut File, turn: &mut Turn<'_>) -> State {
         match signal {
-            Signal::Accepted(answer) => return self.accepted(answer.as_ref(), file, turn),
-            Signal::Failed(failure) => return self.failed(&failure, file, turn),
-            Signal::Progress { status, body } => {
+            Signal::Reply(Reply::Accepted(answer)) => {
+                return self.accepted(answer.as_ref(), file, turn);
+            }
+            Signal::Reply(Reply::Failed(failure)) => return self.failed(&failure, file, turn),
+            Signal::Reply(Reply::Progress { status, body }) => {
                 self.progress(status, body.as_ref(), file, turn);
             }
             Signal::Wake if self.give_up <= turn.now.mono => {
@@ -83,7 +86,8 @@ impl Dialing {
             Signal::HungUp(_) | Signal::Lost(_) => {
                 return leaving::end(Cause::PeerGone, turn.now.mono, Wire::Told, file, turn);
             }
-            Signal::Life(silence) => self.silence = Some(silence),
+            Signal::Line(News::Life(silence)) => self.silence = Some(silence),
+            Signal::Line(News::Offered(offer)) => self.offer.offered(offer.as_ref(), file, turn),
             Signal::Stored(
                 Errand::Open
                 | Errand::Place
@@ -95,13 +99,16 @@ impl Dialing {
             )
             | Signal::Wake
             | Signal::Cancelled
-            | Signal::Confirmed(_)
-            | Signal::Offered(_)
-            | Signal::Alive
-            | Signal::Unproven
+            | Signal::Acknowledged(_)
+            | Signal::Line(
+                News::Confirmed(_)
+                | News::Agreed(_)
+                | News::Alive
+                | News::Unproven
+                | News::Heard(_),
+            )
             | Signal::Digit(_)
             | Signal::Played(_)
-            | Signal::Heard(_)
             | Signal::Cut { .. }
             | Signal::Closed(_)
             | Signal::Standing

@@ -83,6 +83,9 @@ pub(crate) struct File {
     /// When the 200 OK left, or came.
     pub(crate) answered: Option<Now>,
     pub(crate) port: Option<Port>,
+    /// Whether media can flow before the answer: the INVITE brought an offer, or the arrival of ours
+    /// would be known.
+    pub(crate) speaks_early: bool,
     /// Whether the media plane knows the leg.
     pub(crate) open: bool,
     /// The meeting in which it has a place.

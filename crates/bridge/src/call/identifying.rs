@@ -106,23 +106,11 @@ impl Identifying {
                 self.greeting = Greeting::Over;
             }
             Signal::Cut { at, .. } => return self.cut(at, file, turn),
-            Signal::Confirmed(answer) => match self.line.confirmed(answer.as_ref(), file, turn) {
+            Signal::Line(news) => match self.line.learn(news, file, turn) {
                 Ok(Confirmed::Opened) => self.greet(file, turn),
                 Ok(Confirmed::Plain) => {}
-                Err(refusal) => {
-                    let cause = Cause::Refused(refusal);
-                    return leaving::end(cause, now, Wire::Bye, file, turn);
-                }
+                Err(over) => return over,
             },
-            Signal::Offered(offer) => self.line.offered(offer.as_ref(), file, turn),
-            Signal::Alive => self.line.alive(now),
-            Signal::Unproven => {
-                if let Some(over) = unproven(&mut self.line, file, turn) {
-                    return over;
-                }
-            }
-            Signal::Heard(at) => self.line.hears(at),
-            Signal::Life(silence) => self.line.life(silence, now),
             Signal::HungUp(q850) => {
                 return leaving::end(Cause::CallerHungUp(q850), now, Wire::Told, file, turn);
             }
@@ -138,9 +126,8 @@ impl Identifying {
                 _,
             )
             | Signal::Cancelled
-            | Signal::Progress { .. }
-            | Signal::Accepted(_)
-            | Signal::Failed(_)
+            | Signal::Acknowledged(_)
+            | Signal::Reply(_)
             | Signal::Withdrawn(_)
             | Signal::Played(_)
             | Signal::Closed(_)

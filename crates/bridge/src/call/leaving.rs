@@ -146,20 +146,14 @@ impl Leaving {
                 _,
             )
             | Signal::Cancelled
-            | Signal::Confirmed(_)
-            | Signal::Offered(_)
-            | Signal::Progress { .. }
-            | Signal::Accepted(_)
-            | Signal::Failed(_)
+            | Signal::Line(_)
+            | Signal::Acknowledged(_)
+            | Signal::Reply(_)
             | Signal::Withdrawn(_)
-            | Signal::Alive
-            | Signal::Unproven
             | Signal::HungUp(_)
             | Signal::Lost(_)
             | Signal::Digit(_)
             | Signal::Played(_)
-            | Signal::Heard(_)
-            | Signal::Life(_)
             | Signal::Cut { .. }
             | Signal::Standing
             | Signal::Tone(_)

@@ -19,6 +19,7 @@ use crate::turn::Turn;
 #[derive(Debug)]
 pub(crate) struct Prepared {
     session: u64,
+    version: u64,
     body: Bytes,
     /// `None` while the body is our offer and nothing has answered it.
     flow: Option<Flow>,
@@ -45,8 +46,8 @@ pub(crate) struct Line {
     heard: bool,
     /// Whether the peer put us on hold.
     held: bool,
-    /// Whether its media is protected; then it stays so.
-    protected: bool,
+    /// What both sides agreed on last; `None` before that.
+    flow: Option<Flow>,
     pulse: Pulse,
 }
 
@@ -72,10 +73,10 @@ impl Prepared {
     ) -> Result<Self, Refusal> {
         let local = local(port, file, (session, 1), false)?;
         match offer {
-            None => Ok(Self { session, body: sdp::offer(&local), flow: None }),
+            None => Ok(Self { session, version: 1, body: sdp::offer(&local), flow: None }),
             Some(offer) => {
                 let Agreed { body, flow } = sdp::answer(offer, &local).map_err(refused)?;
-                Ok(Self { session, body, flow: Some(flow) })
+                Ok(Self { session, version: 1, body, flow: Some(flow) })
             }
         }
     }
@@ -86,7 +87,7 @@ impl Prepared {
     /// [`Refusal::MediaUnacceptable`] if keys would be told in the clear.
     pub(crate) fn offer(port: Port, file: &File, session: u64) -> Result<Self, Refusal> {
         let body = sdp::offer(&local(port, file, (session, 1), false)?);
-        Ok(Self { session, body, flow: None })
+        Ok(Self { session, version: 1, body, flow: None })
     }
 
     /// Returns our SDP.
@@ -94,9 +95,36 @@ impl Prepared {
         self.body.clone()
     }
 
-    /// Takes SDP that came before the answer to a call of ours: the media path opens, so that
-    /// address translators and session borders let it through. Nobody hears it (the leg is in no
-    /// room). What cannot be used is left for the answer to say.
+    /// Tells a caller our SDP before the answer: the media path opens if that agrees on it.
+    pub(crate) fn announce(&self, file: &mut File, turn: &mut Turn<'_>) {
+        turn.sip(sip::Command::Announce { call: file.call, body: self.body() });
+        if let Some(flow) = self.flow.clone() {
+            agree(flow, file, turn);
+        }
+    }
+
+    /// Takes an offer that comes before the answer to the call, after a first agreement. What cannot
+    /// be agreed on leaves everything as it was.
+    pub(crate) fn offered(&mut self, offer: Option<&Bytes>, file: &mut File, turn: &mut Turn<'_>) {
+        let call = file.call;
+        let versions = (self.session, self.version + 1);
+        let agreed = offer.zip(file.port).and_then(|(offer, port)| {
+            let local = local(port, file, versions, is_protected(self.flow.as_ref())).ok()?;
+            sdp::answer(offer, &local).ok()
+        });
+        let Some(Agreed { body, flow }) = agreed else {
+            let status = Refusal::MediaUnacceptable.row().status;
+            return turn.sip(sip::Command::RejectOffer { call, status });
+        };
+        self.version += 1;
+        self.flow = Some(flow.clone());
+        turn.sip(sip::Command::AcceptOffer { call, body });
+        agree(flow, file, turn);
+    }
+
+    /// Takes SDP that came before the answer to a call, and answers our offer: the media path opens,
+    /// so that address translators and session borders let it through. Nobody else hears it (the leg
+    /// is in no room). What cannot be used is left for the answer to say.
     pub(crate) fn early(&mut self, answer: &Bytes, file: &mut File, turn: &mut Turn<'_>) {
         if let Ok(flow) = self.reads(answer, file) {
             self.flow = Some(flow.clone());
@@ -122,12 +150,12 @@ impl Prepared {
         };
         let mut line = Line {
             session: self.session,
-            version: 1,
+            version: self.version,
             exchange: Exchange::Done,
             acknowledged: true,
             heard: false,
             held: false,
-            protected: false,
+            flow: None,
             pulse: Pulse::start(turn.now.mono),
         };
         if let Some(silence) = silence {
@@ -151,12 +179,12 @@ impl Prepared {
         turn.note(Note::Answered { after: now.mono.since(file.invited.mono) });
         let mut line = Line {
             session: self.session,
-            version: 1,
+            version: self.version,
             exchange: Exchange::Ours,
             acknowledged: false,
             heard: false,
             held: false,
-            protected: false,
+            flow: None,
             pulse: Pulse::start(now.mono),
         };
         if let Some(flow) = self.flow {
@@ -194,11 +222,40 @@ impl Line {
         }
         let answer = answer.ok_or(Refusal::MalformedSdp)?;
         let port = file.port.ok_or(Refusal::MediaUnacceptable)?;
-        let local = local(port, file, (self.session, self.version), self.protected)?;
-        let flow = sdp::accept(answer, &local).map_err(refused)?;
+        let flow = self.reads(answer, port, file).map_err(refused)?;
         let was_open = file.open;
         self.agree(flow, file, turn);
         Ok(if was_open { Confirmed::Plain } else { Confirmed::Opened })
+    }
+
+    /// Takes the answer to our SDP, which a re-INVITE of ours repeated (RFC 3261 §14.1): the peer may
+    /// have moved its media, or hold. What cannot be read says nothing of that, and changes nothing.
+    ///
+    /// # Errors
+    /// The refusal of an answer that can be read and cannot be followed: the peer does now what we
+    /// cannot, so that the call is ended (RFC 3261 §13.2.2.4).
+    pub(crate) fn agreed(
+        &mut self,
+        answer: &Bytes,
+        file: &mut File,
+        turn: &mut Turn<'_>,
+    ) -> Result<Confirmed, Refusal> {
+        let port = file.port.ok_or(Refusal::MediaUnacceptable)?;
+        match self.reads(answer, port, file) {
+            Ok(flow) if self.flow.as_ref() == Some(&flow) => {}
+            Ok(flow) => self.agree(flow, file, turn),
+            Err(SdpError::Malformed { .. }) => turn.note(Note::Sip(sip::Counted::NoAnswer)),
+            Err(error) => return Err(refused(error)),
+        }
+        Ok(Confirmed::Plain)
+    }
+
+    /// Reads an answer to our SDP that stands.
+    fn reads(&self, answer: &Bytes, port: Port, file: &File) -> Result<Flow, SdpError> {
+        let versions = (self.session, self.version);
+        let local = local(port, file, versions, is_protected(self.flow.as_ref()))
+            .map_err(|_| SdpError::Unprotectable)?;
+        sdp::accept(answer, &local)
     }
 
     /// Answers a re-INVITE or UPDATE: hold, resume, a new address, or a request for our offer. What
@@ -210,7 +267,7 @@ impl Line {
             return turn.sip(sip::Command::RejectOffer { call, status: 488 });
         };
         let versions = (self.session, self.version + 1);
-        let Ok(local) = local(port, file, versions, self.protected) else {
+        let Ok(local) = local(port, file, versions, is_protected(self.flow.as_ref())) else {
             return turn.sip(sip::Command::RejectOffer { call, status: 488 });
         };
         let Some(offer) = offer else {
@@ -281,9 +338,14 @@ impl Line {
     fn agree(&mut self, flow: Flow, file: &mut File, turn: &mut Turn<'_>) {
         self.exchange = Exchange::Done;
         self.held = flow.held;
-        self.protected |= flow.security.is_some();
+        self.flow = Some(flow.clone());
         agree(flow, file, turn);
     }
+}
+
+/// Whether media is protected; then it stays so: nothing less is agreed on after that.
+fn is_protected(flow: Option<&Flow>) -> bool {
+    flow.is_some_and(|flow| flow.security.is_some())
 }
 
 /// Opens the leg's media, or changes it.

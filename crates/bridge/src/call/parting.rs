@@ -66,15 +66,11 @@ impl Parting {
             Signal::Cut { at, .. } if at >= self.end_of_time(file) => {
                 return leaving::end(self.cause, now, Wire::Bye, file, turn);
             }
-            Signal::Confirmed(answer) => {
-                if let Err(refusal) = self.line.confirmed(answer.as_ref(), file, turn) {
-                    return leaving::end(Cause::Refused(refusal), now, Wire::Bye, file, turn);
+            Signal::Line(news) => {
+                if let Err(over) = self.line.learn(news, file, turn) {
+                    return over;
                 }
             }
-            Signal::Offered(offer) => self.line.offered(offer.as_ref(), file, turn),
-            Signal::Alive => self.line.alive(now),
-            Signal::Heard(at) => self.line.hears(at),
-            Signal::Life(silence) => self.line.life(silence, now),
             Signal::HungUp(_) => return leaving::end(self.cause, now, Wire::Told, file, turn),
             Signal::Lost(loss) => return lost(&self.line, loss, file, turn),
             Signal::HangUp | Signal::CloseDown(Haste::Now) => {
@@ -90,10 +86,8 @@ impl Parting {
                 _,
             )
             | Signal::Cancelled
-            | Signal::Unproven
-            | Signal::Progress { .. }
-            | Signal::Accepted(_)
-            | Signal::Failed(_)
+            | Signal::Acknowledged(_)
+            | Signal::Reply(_)
             | Signal::Withdrawn(_)
             | Signal::Digit(_)
             | Signal::Played(_)

@@ -62,19 +62,13 @@ impl Reserving {
             )
             | Signal::Wake
             | Signal::Cancelled
-            | Signal::Confirmed(_)
-            | Signal::Progress { .. }
-            | Signal::Accepted(_)
-            | Signal::Failed(_)
-            | Signal::Offered(_)
-            | Signal::Alive
-            | Signal::Unproven
+            | Signal::Line(_)
+            | Signal::Acknowledged(_)
+            | Signal::Reply(_)
             | Signal::HungUp(_)
             | Signal::Lost(_)
             | Signal::Digit(_)
             | Signal::Played(_)
-            | Signal::Heard(_)
-            | Signal::Life(_)
             | Signal::Cut { .. }
             | Signal::Closed(_)
             | Signal::Standing

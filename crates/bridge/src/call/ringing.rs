@@ -4,6 +4,7 @@ use credits::{Answer, Command, Terms};
 use model::{HoldId, Instant};
 
 use crate::admission;
+use crate::call::announcing::Announcing;
 use crate::call::file::{File, Payer};
 use crate::call::identifying::Identifying;
 use crate::call::leaving::{self, Wire};
@@ -61,18 +62,12 @@ impl Ringing {
                 _,
             )
             | Signal::Wake
-            | Signal::Confirmed(_)
-            | Signal::Offered(_)
-            | Signal::Progress { .. }
-            | Signal::Accepted(_)
-            | Signal::Failed(_)
+            | Signal::Line(_)
+            | Signal::Acknowledged(_)
+            | Signal::Reply(_)
             | Signal::Withdrawn(_)
-            | Signal::Alive
-            | Signal::Unproven
             | Signal::Digit(_)
             | Signal::Played(_)
-            | Signal::Heard(_)
-            | Signal::Life(_)
             | Signal::Cut { .. }
             | Signal::Closed(_)
             | Signal::Standing
@@ -85,9 +80,13 @@ impl Ringing {
     }
 
     fn placed(self, outcome: &StoreOutcome, file: &mut File, turn: &mut Turn<'_>) -> State {
-        let funded_secs = match funded(outcome, &self.terms) {
-            Ok(funded_secs) => funded_secs,
-            Err(refusal) => return leaving::refuse(refusal, file, turn),
+        let funded_secs = match (funded(outcome, &self.terms), outcome) {
+            (Ok(funded_secs), _) => funded_secs,
+            // Nothing is held: there is time to tell why.
+            (Err(refusal), StoreOutcome::Answered(Answer::Refused { .. })) => {
+                return Announcing::refuse(refusal, self.prepared, file, turn);
+            }
+            (Err(refusal), _) => return leaving::refuse(refusal, file, turn),
         };
         file.payer = Payer::Credits(self.terms);
         file.funded_secs = funded_secs;

@@ -6,7 +6,7 @@ use media::Prompt;
 use model::Instant;
 
 use crate::call::file::File;
-use crate::call::identifying::{lost, unproven};
+use crate::call::identifying::lost;
 use crate::call::leaving::{self, Wire};
 use crate::call::line::{Confirmed, Line};
 use crate::call::parting::Parting;
@@ -69,25 +69,10 @@ impl Seated {
             }
             Signal::Standing => self.measure(file, turn),
             Signal::Cut { at, overrun } => return self.cut(at, overrun, file, turn),
-            Signal::Confirmed(answer) => match self.line.confirmed(answer.as_ref(), file, turn) {
+            Signal::Line(news) => match self.line.learn(news, file, turn) {
                 Ok(confirmed) => self.confirmed(confirmed, file, turn),
-                Err(refusal) => {
-                    let cause = Cause::Refused(refusal);
-                    return leaving::end(cause, now, Wire::Bye, file, turn);
-                }
+                Err(over) => return over,
             },
-            Signal::Heard(at) => {
-                self.line.hears(at);
-                self.enter(file, turn);
-            }
-            Signal::Life(silence) => self.line.life(silence, now),
-            Signal::Offered(offer) => self.line.offered(offer.as_ref(), file, turn),
-            Signal::Alive => self.line.alive(now),
-            Signal::Unproven => {
-                if let Some(over) = unproven(&mut self.line, file, turn) {
-                    return over;
-                }
-            }
             Signal::Tone(tone) => self.tone(tone, file, turn),
             Signal::Digit(_) => turn.note(Note::Digit),
             Signal::HungUp(q850) => {
@@ -105,9 +90,8 @@ impl Seated {
                 _,
             )
             | Signal::Cancelled
-            | Signal::Progress { .. }
-            | Signal::Accepted(_)
-            | Signal::Failed(_)
+            | Signal::Acknowledged(_)
+            | Signal::Reply(_)
             | Signal::Withdrawn(_)
             | Signal::Played(_)
             | Signal::Closed(_) => {}

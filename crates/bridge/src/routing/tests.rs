@@ -134,6 +134,7 @@ fn the_default_number_calls_and_the_organizations_own_where_it_may_not() {
         did: "+390116999999".parse().unwrap(),
         dedicated_to: Some(sample::organization().id),
         is_default: false,
+        refusals: Default::default(),
         ..sample::number(NumberType::Toll)
     };
     let free = ServiceNumber {

@@ -97,19 +97,47 @@ impl Callee {
 
     /// Hangs up.
     pub(crate) fn bye(&mut self, world: &mut World) {
+        self.ask(world, "BYE", "");
+    }
+
+    /// Offers other media.
+    pub(crate) fn update(&mut self, world: &mut World, offer: &str) {
+        self.ask(world, "UPDATE", offer);
+    }
+
+    /// Answers another request of ours with SDP.
+    pub(crate) fn reply_with(&self, world: &mut World, request: &str, body: &str) {
+        let named = ["Via:", "From:", "To:", "Call-ID:", "CSeq:"];
+        let head = request.lines().filter(|line| named.iter().any(|name| line.starts_with(name)));
+        let head = head.collect::<Vec<_>>().join("\r\n");
+        let length = body.len();
+        self.datagram(
+            world,
+            format!(
+                "SIP/2.0 200 OK\r\n{head}\r\nContent-Type: application/sdp\r\n\
+                 Content-Length: {length}\r\n\r\n{body}"
+            ),
+        );
+    }
+
+    fn ask(&mut self, world: &mut World, method: &str, body: &str) {
         self.cseq += 1;
         let contact = field(&self.invite, "Contact").trim_matches(['<', '>']).to_owned();
         let contact = contact.split('>').next().unwrap().to_owned();
         let (from, to) = (field(&self.invite, "To"), field(&self.invite, "From"));
+        let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
         let message = format!(
-            "BYE {contact} SIP/2.0\r\nVia: SIP/2.0/UDP {};branch=z9hG4bK-bye-{}-{}\r\nMax-Forwards: 70\r\n\
-             From: {from};tag={}\r\nTo: {to}\r\nCall-ID: {}\r\nCSeq: {} BYE\r\nContent-Length: 0\r\n\r\n",
+            "{method} {contact} SIP/2.0\r\nVia: SIP/2.0/UDP {};branch=z9hG4bK-{method}-{}-{}\r\n\
+             Max-Forwards: 70\r\nFrom: {from};tag={}\r\nTo: {to}\r\nCall-ID: {}\r\n\
+             CSeq: {} {method}\r\nContact: <sip:callee@{}>\r\n{kind}Content-Length: {}\r\n\r\n{body}",
             self.source,
             self.tag,
             self.cseq,
             self.tag,
             field(&self.invite, "Call-ID"),
             self.cseq,
+            self.source,
+            body.len(),
         );
         self.datagram(world, message);
     }

@@ -13,6 +13,8 @@ pub(crate) struct Carrier {
     to: String,
     target: String,
     cseq: u32,
+    /// Further lines of its INVITEs and PRACKs.
+    lines: String,
 }
 
 impl Carrier {
@@ -28,7 +30,18 @@ impl Carrier {
         called: &str,
         body: Option<&str>,
     ) -> Self {
+        Self::invite_as(world, (id, called), "", body)
+    }
+
+    /// Sends an INVITE with these further lines.
+    pub(crate) fn invite_as(
+        world: &mut World,
+        (id, called): (&str, &str),
+        lines: &str,
+        body: Option<&str>,
+    ) -> Self {
         let carrier = Self {
+            lines: lines.to_owned(),
             id: id.to_owned(),
             called: called.to_owned(),
             to: format!("<sip:{called}@198.51.100.1>"),
@@ -52,6 +65,22 @@ impl Carrier {
         self.to = field(&ok, "To").to_owned();
         self.target = field(&ok, "Contact").trim_matches(['<', '>']).to_owned();
         ok
+    }
+
+    /// Takes the next provisional answer with SDP.
+    pub(crate) fn spoken_to(&mut self, world: &mut World) -> String {
+        let progress = world.expect("SIP/2.0 183");
+        self.to = field(&progress, "To").to_owned();
+        self.target = field(&progress, "Contact").trim_matches(['<', '>']).to_owned();
+        progress
+    }
+
+    /// Acknowledges a provisional answer.
+    pub(crate) fn prack(&mut self, world: &mut World, answer: &str, body: Option<&str>) {
+        self.cseq += 1;
+        self.lines = format!("RAck: {} 1 INVITE\r\n", field(answer, "RSeq"));
+        self.send(world, "PRACK", self.cseq, body);
+        self.lines.clear();
     }
 
     /// Takes a final refusal and acknowledges it.
@@ -87,6 +116,11 @@ impl Carrier {
 
     /// Answers a request of ours.
     pub(crate) fn reply(world: &mut World, request: &str, status: &str) {
+        Self::reply_with(world, request, status, "");
+    }
+
+    /// Answers a request of ours with SDP.
+    pub(crate) fn reply_with(world: &mut World, request: &str, status: &str, body: &str) {
         let head: Vec<&str> = request
             .lines()
             .filter(|line| {
@@ -95,9 +129,11 @@ impl Carrier {
                     .any(|name| line.starts_with(name))
             })
             .collect();
+        let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
         world.datagram(format!(
-            "SIP/2.0 {status}\r\n{}\r\nContent-Length: 0\r\n\r\n",
-            head.join("\r\n")
+            "SIP/2.0 {status}\r\n{}\r\n{kind}Content-Length: {}\r\n\r\n{body}",
+            head.join("\r\n"),
+            body.len()
         ));
     }
 
@@ -114,10 +150,11 @@ impl Carrier {
         };
         let body = body.unwrap_or_default();
         let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+        let lines = if matches!(method, "INVITE" | "PRACK") { self.lines.as_str() } else { "" };
         world.datagram(format!(
             "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9:5060;branch={branch}\r\n\
              Max-Forwards: 70\r\nFrom: <sip:+14155550123@192.0.2.9>;tag=c-{}\r\nTo: {}\r\n\
-             Call-ID: {}\r\nCSeq: {cseq} {method}\r\nContact: <sip:c@192.0.2.9:5060>\r\n{kind}\
+             Call-ID: {}\r\nCSeq: {cseq} {method}\r\nContact: <sip:c@192.0.2.9:5060>\r\n{lines}{kind}\
              Content-Length: {}\r\n\r\n{body}",
             self.id,
             self.to,

@@ -115,6 +115,7 @@ fn number(
         country: "IT".into(),
         language: "en-US".into(),
         is_default: did == SHARED,
+        refusals: Default::default(),
     }
 }
 

@@ -195,6 +195,7 @@ fn number_differs(old: &ServiceNumber, new: &ServiceNumber) -> Vec<&'static str>
         (old.dedicated_to != new.dedicated_to, "organization"),
         (old.bound_to != new.bound_to, "meeting"),
         (old.is_default != new.is_default, "default"),
+        (old.refusals != new.refusals, "refusals"),
     ])
 }
 

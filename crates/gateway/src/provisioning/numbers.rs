@@ -1,6 +1,6 @@
 //! `[[number]]`: what can be dialled.
 
-use model::record::ServiceNumber;
+use model::record::{Refusals, ServiceNumber};
 use model::{Did, E164, LocalNumber, MeetingId, NumberId, OrganizationId};
 
 use super::check::{Names, Reading, no_range, range};
@@ -19,6 +19,7 @@ impl Reading<'_> {
             let number_type = self.number_type("number.type", &shape.number_type);
             let country = self.country(&shape.country);
             let language = self.language(shape.language.as_ref());
+            let refusals = self.refusals(shape.refusals.as_ref());
             let owner = shape.organization.as_ref();
             let dedicated_to =
                 owner.map(|name| self.organization_named("number.organization", name));
@@ -37,6 +38,7 @@ impl Reading<'_> {
                         country: country.clone(),
                         language: language.clone(),
                         is_default: shape.default,
+                        refusals,
                     });
                 }
             }
@@ -113,6 +115,21 @@ impl Reading<'_> {
             self.problem("number.country", code, message);
         }
         good.then(|| text.clone())
+    }
+
+    fn refusals(&mut self, word: Option<&Text>) -> Refusals {
+        match word.map(|word| (word, word.get_ref().as_str())) {
+            None | Some((_, "code")) => Refusals::Code,
+            Some((_, "early-media")) => Refusals::EarlyMedia,
+            Some((text, other)) => {
+                let message = format!(
+                    "{other:?} is no way to refuse a caller; allowed are code (at once) and \
+                     early-media (told why before the answer, then the code)"
+                );
+                self.problem("number.refusals", text, message);
+                Refusals::Code
+            }
+        }
     }
 
     fn language(&mut self, tag: Option<&Text>) -> Option<String> {

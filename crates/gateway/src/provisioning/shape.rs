@@ -160,6 +160,8 @@ pub(super) struct Number {
     /// Whether it is shown as the caller of calls that we place.
     #[serde(default)]
     pub(super) default: bool,
+    /// `code` or `early-media`.
+    pub(super) refusals: Option<Text>,
 }
 
 /// `[[meeting]]`

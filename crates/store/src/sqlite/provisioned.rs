@@ -15,7 +15,7 @@ use crate::sqlite::record::{maybe_currency, maybe_rate, pack_rate};
 use crate::sqlite::row::{Fields, Packed, argument, corrupt, word_of};
 use crate::sqlite::save::open_accounts;
 use crate::sqlite::views::read_all;
-use crate::sqlite::words::{LICENCES, NUMBER_TYPES, TARIFF_KINDS};
+use crate::sqlite::words::{LICENCES, NUMBER_TYPES, REFUSALS, TARIFF_KINDS};
 use crate::sqlite::writing::{Writing, failed};
 
 const READ_REVISION: &str = "SELECT number FROM revision";
@@ -90,14 +90,14 @@ ON CONFLICT (id) DO UPDATE SET name = excluded.name, organizer = excluded.organi
 
 const NUMBERS: &str = "
 INSERT INTO service_number (id, did, number_type, dedicated_to, bound_to, country, language,
-    is_default)
+    is_default, refusals)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
-    value ->> 7
+    value ->> 7, value ->> 8
 FROM json_each($1) WHERE true
 ON CONFLICT (id) DO UPDATE SET did = excluded.did, number_type = excluded.number_type,
     dedicated_to = excluded.dedicated_to, bound_to = excluded.bound_to,
     country = excluded.country, language = excluded.language,
-    is_default = excluded.is_default";
+    is_default = excluded.is_default, refusals = excluded.refusals";
 
 const TARIFF_SCOPES_CLEARED: &str = "
 DELETE FROM tariff
@@ -143,7 +143,8 @@ SELECT json_array(id, name, organization, rank, policy) FROM user_group ORDER BY
 SELECT json_array(id, name, organization, licences, toll_free_allowed, country, policy, groups)
 FROM users ORDER BY id";
     const NUMBERS: &str = "
-SELECT json_array(id, did, number_type, dedicated_to, bound_to, country, language, is_default)
+SELECT json_array(id, did, number_type, dedicated_to, bound_to, country, language, is_default,
+    refusals)
 FROM service_number ORDER BY id";
     const MEETINGS: &str = "
 SELECT json_array(id, name, organizer, conference_id, participants_max, announce,
@@ -329,6 +330,7 @@ fn pack_number(row: &ServiceNumber) -> Packed {
         .text(&row.country)
         .text(&row.language)
         .int(row.is_default)
+        .text(word_of(REFUSALS, &row.refusals))
 }
 
 fn number(row: &mut Fields) -> Result<ServiceNumber, Error> {
@@ -341,6 +343,7 @@ fn number(row: &mut Fields) -> Result<ServiceNumber, Error> {
         country: row.text()?,
         language: row.text()?,
         is_default: row.flag()?,
+        refusals: row.word(REFUSALS)?,
     })
 }
 

@@ -1,7 +1,7 @@
 //! The words that closed sets are written as.
 
 use credits::{Class, End, EntryKind, HoldState};
-use model::record::{Capability, Licence, NumberType, TariffKind};
+use model::record::{Capability, Licence, NumberType, Refusals, TariffKind};
 use model::{NewCountries, SecondsRule, Standing};
 
 pub(crate) const CAPABILITIES: &[(&str, Capability)] = &[
@@ -40,6 +40,9 @@ pub(crate) const NEW_COUNTRIES: &[(&str, NewCountries)] =
 
 pub(crate) const NUMBER_TYPES: &[(&str, NumberType)] =
     &[("toll", NumberType::Toll), ("toll_free", NumberType::TollFree)];
+
+pub(crate) const REFUSALS: &[(&str, Refusals)] =
+    &[("code", Refusals::Code), ("early_media", Refusals::EarlyMedia)];
 
 pub(crate) const ROUNDINGS: &[(&str, SecondsRule)] =
     &[("nearest", SecondsRule::Nearest), ("up", SecondsRule::Up), ("down", SecondsRule::Down)];
@@ -88,6 +91,9 @@ mod tests {
         }
         match NumberType::Toll {
             NumberType::Toll | NumberType::TollFree => assert_eq!(NUMBER_TYPES.len(), 2),
+        }
+        match Refusals::Code {
+            Refusals::Code | Refusals::EarlyMedia => assert_eq!(REFUSALS.len(), 2),
         }
         match TariffKind::Toll {
             TariffKind::Toll | TariffKind::TollFree | TariffKind::DialOut => {
