@@ -631,7 +631,7 @@ fn world_of_acme() -> Provision {
         country: "IT".to_owned(),
         language: "en-US".to_owned(),
         is_default: false,
-        refusals: Default::default(),
+        refusals: model::record::Refusals::EarlyMedia,
     };
     let default = ServiceNumber {
         id: NumberId::from_name("+390116543211"),
@@ -639,7 +639,6 @@ fn world_of_acme() -> Provision {
         dedicated_to: None,
         bound_to: None,
         is_default: true,
-        refusals: model::record::Refusals::EarlyMedia,
         ..number.clone()
     };
     let mut numbers = vec![number, default];

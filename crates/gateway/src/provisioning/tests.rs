@@ -219,6 +219,21 @@ fn a_number_in_a_language_without_recordings_is_told_with_the_one_played_instead
 }
 
 #[test]
+fn a_number_says_how_its_callers_are_refused() {
+    use model::record::Refusals;
+    let refused = |line: &str| {
+        stored(&BASE.replace("country", &format!("{line}country"))).numbers[0].refusals
+    };
+    assert_eq!(refused(""), Refusals::Code);
+    assert_eq!(refused("refusals = \"early-media\"\n"), Refusals::EarlyMedia);
+    let said = problems(
+        "[[number]]\nnumber = \"+14255550199\"\ntype = \"toll\"\ncountry = \"US\"\n\
+         refusals = \"politely\"\n",
+    );
+    assert!(said[0].contains("\"politely\" is no way to refuse a caller"), "{said:?}");
+}
+
+#[test]
 fn policies_groups_and_lists_become_records() {
     let text = BASE
         .replace(
