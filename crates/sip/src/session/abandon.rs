@@ -19,6 +19,7 @@ impl Endpoint {
         let Some(serial) = self.dialled.remove(&call) else { return };
         let Some(mut attempt) = self.lift(serial) else { return };
         self.undial(attempt.call, &attempt.template);
+        self.give_up_early(&mut attempt.stage, 487, now);
         let hush = match &attempt.stage {
             Stage::Open(open) => open.patience,
             Stage::Abandoned(_) | Stage::Answered => None,

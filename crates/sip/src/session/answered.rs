@@ -77,6 +77,7 @@ impl Endpoint {
         (answer, payload): (&Message<'_>, &Bytes),
         now: Instant,
     ) -> Attempt {
+        self.give_up_early(&mut attempt.stage, 491, now);
         let before = std::mem::replace(&mut attempt.stage, Stage::Answered);
         let wanted = match before {
             Stage::Open(open) => Ok(open.dial.offer),

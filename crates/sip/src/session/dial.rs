@@ -236,6 +236,7 @@ impl Endpoint {
     /// A refusal came; it is acknowledged already.
     pub(crate) fn refused(&mut self, serial: u64, status: u16, answer: &Message<'_>, now: Instant) {
         let Some(mut attempt) = self.lift(serial) else { return };
+        self.give_up_early(&mut attempt.stage, 487, now);
         let mut open = match attempt.stage {
             Stage::Open(open) => open,
             Stage::Abandoned(_) | Stage::Answered => return self.trunks.release(attempt.trunk),
@@ -315,7 +316,8 @@ impl Endpoint {
             // Another INVITE of it is on its way.
             return;
         }
-        let Some(attempt) = self.lift(serial) else { return };
+        let Some(mut attempt) = self.lift(serial) else { return };
+        self.give_up_early(&mut attempt.stage, 487, now);
         self.trunks.release(attempt.trunk);
         match attempt.stage {
             Stage::Open(open) => {

@@ -114,6 +114,17 @@ impl Endpoint {
         }
     }
 
+    /// An UPDATE that waits for the bridge waits in vain: what it lay in is over, or answered.
+    pub(crate) fn give_up_early(&mut self, stage: &mut Stage, status: u16, now: Instant) {
+        let asked = match stage {
+            Stage::Open(open) => open.asked.take(),
+            Stage::Abandoned(_) | Stage::Answered => None,
+        };
+        if let Some(asked) = asked {
+            self.finish(asked.update, status, &Lines::new(), None, now);
+        }
+    }
+
     fn asked_early(&mut self, call: CallId) -> Option<EarlyOffer> {
         let serial = *self.dialled.get(&call)?;
         match &mut self.attempts.get_mut(&serial)?.stage {
@@ -132,6 +143,7 @@ impl Endpoint {
             return self.lay(serial, attempt);
         }
         self.undial(attempt.call, &attempt.template);
+        self.give_up_early(&mut attempt.stage, 487, arrival.now);
         let left = Abandoned { q850: None, until: None, hush: None };
         let left = self.cancel(attempt.invite, left, arrival.now);
         attempt.stage = Stage::Abandoned(left);

@@ -184,6 +184,8 @@ impl Climber {
                     };
                     *self.counts.entry(name).or_insert(0) += 1;
                 }
+                // It is told by the INVITE itself.
+                Output::Event(Event::Dialled { .. }) => {}
                 Output::Event(_)
                 | Output::Transmit(_)
                 | Output::Connection { .. }

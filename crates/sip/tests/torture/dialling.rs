@@ -146,12 +146,19 @@ impl Book {
                 Event::Accepted { call, .. } => (call, true, Some(false)),
                 Event::Failed { call, .. } => (call, true, None),
                 Event::Confirmed { call, .. }
-                | Event::Offered { call, .. }
+                | Event::Agreed { call, .. }
                 | Event::Keyed { call, .. }
                 | Event::Alive { call }
                 | Event::Unproven { call } => (call, false, Some(false)),
                 Event::HungUp { call, .. } | Event::Lost { call, .. } => (call, false, None),
+                Event::Offered { call, .. } => {
+                    // Before the answer as well as after it.
+                    let known = self.open.contains_key(&u8::try_from(call.0).unwrap());
+                    prop_assert!(known, "{:?}", event);
+                    continue;
+                }
                 Event::Invited(_)
+                | Event::Acknowledged { .. }
                 | Event::Cancelled { .. }
                 | Event::Reachable { .. }
                 | Event::Troubled { .. }

@@ -79,7 +79,9 @@ fn told(page: &Page) -> String {
 }
 
 fn news(events: &[Event]) -> String {
-    let words: Vec<_> = events.iter().map(word).collect();
+    // That our own INVITE leaves is no news of the page.
+    let told = events.iter().filter(|event| !matches!(event, Event::Dialled { .. }));
+    let words: Vec<_> = told.map(word).collect();
     if words.is_empty() { "nothing".to_owned() } else { words.join(" ") }
 }
 

@@ -54,7 +54,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(method, body, repeated)| Step::Inside { method, body, repeated }),
         4 => follow.prop_map(|method| Step::Follow { method }),
         2 => status.prop_map(|status| Step::Answer { status }),
-        5 => (0..8_u8).prop_map(|what| Step::Order { what }),
+        5 => (0..9_u8).prop_map(|what| Step::Order { what }),
         2 => (0..50_000_u64).prop_map(|millis| Step::Wait { millis }),
     ]
 }
@@ -74,7 +74,7 @@ impl Peer {
             Step::Invite { call, way, late, timed } => {
                 self.call = *call;
                 self.invite = (1, format!("z9hG4bKi{call}{way}"));
-                let timer = "k: timer\r\nAllow: UPDATE\r\nx: 90;refresher=uas\r\n";
+                let timer = "k: timer, 100rel\r\nAllow: UPDATE\r\nx: 90;refresher=uas\r\n";
                 let extra = if *timed { timer } else { "" };
                 let text = self.text("INVITE", "", extra, !late);
                 node.hear(text.as_bytes());
@@ -146,6 +146,7 @@ fn order(node: &mut Node, what: u8) {
         3 | 4 => Command::AcceptOffer { call, body },
         5 => Command::RejectOffer { call, status: 488 },
         6 => Command::Ping { call },
+        7 => Command::Announce { call, body },
         _ => Command::Bye { call, q850: 16 },
     });
 }
@@ -157,7 +158,9 @@ fn check(events: &[Event]) -> Result<(), TestCaseError> {
         let (call, ends) = match event {
             Event::Invited(invitation) => (invitation.call, false),
             Event::Confirmed { call, .. }
+            | Event::Acknowledged { call, .. }
             | Event::Offered { call, .. }
+            | Event::Agreed { call, .. }
             | Event::Keyed { call, .. }
             | Event::Alive { call }
             | Event::Unproven { call } => (*call, false),
