@@ -124,6 +124,11 @@ impl Desk {
         self.flying.len() + self.resting.len() + self.queue.len()
     }
 
+    /// Returns how many questions the store has, or shall have as soon as it can.
+    pub(crate) fn pressing(&self) -> usize {
+        self.flying.len() + self.queue.len()
+    }
+
     fn send(&mut self, flight: Flight) -> Option<StoreRequest> {
         if flight.question.errand == Errand::End {
             if self.endings >= ENDINGS {

@@ -190,7 +190,7 @@ impl Bridge {
                 }
             }
             Input::DialOut(order) => self.dial_out(&order, now),
-            Input::Load(load) => self.loaded(load, now),
+            Input::Load(load) => self.loaded(load),
             Input::HangUp(call) => self.step(call, Signal::HangUp, now),
             Input::Drain { limit } => self.drain(limit, now),
         }
@@ -309,6 +309,7 @@ impl Bridge {
                 break;
             }
         }
+        self.weigh(now);
         self.close_if_done(now);
     }
 
@@ -418,14 +419,13 @@ impl Bridge {
 
     /// Takes news of the load. An INVITE that meets an overloaded node is refused by the endpoint,
     /// before anything of it is kept.
-    fn loaded(&mut self, load: Load, now: Now) {
+    fn loaded(&mut self, load: Load) {
         self.door.told(load, self.live);
-        self.weigh(now);
     }
 
     /// Looks whether the node still takes calls, or takes them again.
-    pub(crate) fn weigh(&mut self, now: Now) {
-        if self.door.weigh(self.live) {
+    fn weigh(&mut self, now: Now) {
+        if self.door.weigh(self.live, self.desk.pressing()) {
             let over = self.door.is_shut();
             self.order(sip::Command::Overload(over), now);
             self.outputs.push_back(Output::Note(Note::Overload(over)));

@@ -9,13 +9,17 @@ use std::time::Duration;
 
 /// So many new calls wait for their turn: they and those after them are refused until none waits.
 const WAITING: u32 = 128;
+/// So many questions the store has to answer, or so few again, as long as it answers: new calls would
+/// wait for it too long. One that is gone is no reason to refuse those that need no credit.
+const ASKED: (usize, usize) = (768, 384);
 /// So much of a tick is work, or will be, permille: new calls are refused. What is left of it keeps
 /// a tick that takes longer than most from making the next one 5 ms late.
 const BUSY: u32 = 750;
 /// So little: they are taken again.
 const IDLE: u32 = 650;
-/// Work of a tick below which more legs are not foreseen to add up: most of it is not theirs.
-const FORESEEN: u32 = 300;
+/// Work of a tick, and calls, below which more legs are not foreseen to add up: most of it is not
+/// theirs.
+const FORESEEN: (u32, usize) = (300, 100);
 /// So much work that late ticks are of our own making.
 const LOADED: u32 = 400;
 /// With that: so many of a thousand ticks begin 5 ms late or more.
@@ -51,6 +55,8 @@ pub struct Ticks {
 pub(crate) struct Door {
     shut: bool,
     waiting: u32,
+    /// Whether the store did not answer what it was asked last.
+    silent: bool,
     busy: u32,
     /// Live calls when that was told.
     calls: usize,
@@ -76,11 +82,19 @@ impl Door {
         }
     }
 
-    /// Opens or shuts at so many live calls; returns whether that is news.
-    pub(crate) fn weigh(&mut self, calls: usize) -> bool {
+    /// The store answered, or did not.
+    pub(crate) const fn heard(&mut self, answered: bool) {
+        self.silent = !answered;
+    }
+
+    /// Opens or shuts at so many live calls and open questions to the store; returns whether that is
+    /// news.
+    pub(crate) fn weigh(&mut self, calls: usize, asked: usize) -> bool {
         let before = self.shut;
         let limit = |(shuts, opens)| if before { opens } else { shuts };
+        let most = if before { ASKED.1 } else { ASKED.0 };
         self.shut = self.waiting >= limit((WAITING, 1))
+            || asked >= most && !self.silent
             || self.foreseen(calls) >= limit((BUSY, IDLE))
             || self.busy >= LOADED && self.late.permille() >= limit(LATE)
             || self.starved.permille() >= limit(STARVED);
@@ -89,11 +103,10 @@ impl Door {
 
     /// What the work of a tick will be once the calls are heard that came since it was measured.
     fn foreseen(&self, calls: usize) -> u32 {
-        if self.busy < FORESEEN || calls <= self.calls {
+        if self.busy < FORESEEN.0 || self.calls < FORESEEN.1 || calls <= self.calls {
             return self.busy;
         }
-        let [calls, measured] =
-            [calls, self.calls.max(1)].map(|n| u64::try_from(n).unwrap_or(u64::MAX));
+        let [calls, measured] = [calls, self.calls].map(|n| u64::try_from(n).unwrap_or(u64::MAX));
         u32::try_from(u64::from(self.busy).saturating_mul(calls) / measured).unwrap_or(u32::MAX)
     }
 }
@@ -122,7 +135,7 @@ mod tests {
         let mut states = Vec::new();
         for waiting in [127, 128, 1, 0] {
             door.told(Load::Waiting(waiting), 0);
-            door.weigh(0);
+            door.weigh(0, 0);
             states.push(door.is_shut());
         }
         assert_eq!(states, [false, true, true, false]);
@@ -149,17 +162,17 @@ mod tests {
     fn calls_let_in_since_the_last_news_count_at_once() {
         let mut door = Door::default();
         tick(&mut door, (2_000, 500, 0, 0));
-        assert!(!door.weigh(2_999));
-        assert!(door.weigh(3_000) && door.is_shut());
-        assert!(!door.weigh(2_601));
-        assert!(door.weigh(2_599) && !door.is_shut());
+        assert!(!door.weigh(2_999, 0));
+        assert!(door.weigh(3_000, 0) && door.is_shut());
+        assert!(!door.weigh(2_601, 0));
+        assert!(door.weigh(2_599, 0) && !door.is_shut());
     }
 
     #[test]
     fn a_few_calls_on_an_idle_mixer_are_not_foreseen_to_fill_it() {
         let mut door = Door::default();
         tick(&mut door, (1, 20, 0, 0));
-        assert!(!door.weigh(900));
+        assert!(!door.weigh(900, 0));
     }
 
     #[test]
@@ -192,6 +205,18 @@ mod tests {
     }
 
     #[test]
+    fn a_store_that_falls_behind_shuts_the_door_and_one_that_is_gone_does_not() {
+        let mut door = Door::default();
+        assert!(!door.weigh(10, 767));
+        assert!(door.weigh(10, 768) && door.is_shut());
+        assert!(!door.weigh(10, 384));
+        door.heard(false);
+        assert!(door.weigh(10, 5_000) && !door.is_shut());
+        door.heard(true);
+        assert!(door.weigh(10, 5_000) && door.is_shut());
+    }
+
+    #[test]
     fn no_load_however_large_overflows() {
         let mut door = Door::default();
         for _ in 0..1_000 {
@@ -199,13 +224,13 @@ mod tests {
         }
         assert!(door.is_shut());
         door.told(Load::Ticks(Ticks { busy_permille: u16::MAX, ..Ticks::default() }), 0);
-        assert!(!door.weigh(usize::from(u16::MAX)));
+        assert!(!door.weigh(usize::from(u16::MAX), 0));
     }
 
     fn tick(door: &mut Door, (calls, busy_permille, late_permille, starved_permille): Series) {
         let ticks = Ticks { busy_permille, late_permille, starved_permille };
         door.told(Load::Ticks(ticks), calls);
-        door.weigh(calls);
+        door.weigh(calls, 0);
     }
 
     type Series = (usize, u16, u16, u16);

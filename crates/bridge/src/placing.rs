@@ -240,7 +240,6 @@ impl Bridge {
         });
         if self.calls.get(&id).is_some_and(|call| call.state.is_live()) {
             self.live += 1;
-            self.weigh(now);
         } else {
             self.follow(id, (Stage::Asked, Stage::Over));
         }

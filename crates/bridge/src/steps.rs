@@ -93,10 +93,7 @@ impl Bridge {
             Err(refusal) => leaving::refuse(refusal, file, turn),
         });
         match self.calls.get(&id) {
-            Some(call) if call.state.is_live() => {
-                self.live += 1;
-                self.weigh(now);
-            }
+            Some(call) if call.state.is_live() => self.live += 1,
             Some(_) | None if door.is_ok() => self.gate.leave(trunk),
             Some(_) | None => {}
         }
@@ -104,6 +101,7 @@ impl Bridge {
 
     /// Takes the outcome of a store request to who asked.
     pub(crate) fn stored(&mut self, request: u64, outcome: StoreOutcome, now: Now) {
+        self.door.heard(!matches!(outcome, StoreOutcome::Unknown));
         let Some(flight) = self.desk.land(request) else {
             tracing::warn!(request, "the store answered what was not asked");
             return;

@@ -31,6 +31,11 @@ pub(crate) fn sleep_until(moment: Instant) {
     net::system::sleep_until(Duration::from_micros(moment.micros));
 }
 
+/// Returns how long the calling thread has worked; waiting for a processor is no work.
+pub(crate) fn worked() -> Duration {
+    net::system::thread_time()
+}
+
 /// Draws a seed from the kernel.
 ///
 /// # Errors

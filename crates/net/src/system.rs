@@ -17,6 +17,17 @@ pub fn boot_time() -> Duration {
     Duration::new(secs, u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
+/// Returns how long the calling thread has worked (CLOCK_THREAD_CPUTIME_ID).
+#[must_use]
+pub fn thread_time() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: clock_gettime only writes the timespec that it is given.
+    let failed = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
+    debug_assert_eq!(failed, 0, "CLOCK_THREAD_CPUTIME_ID is there since Linux 2.6.12");
+    let secs = u64::try_from(time.tv_sec).unwrap_or(0);
+    Duration::new(secs, u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
 /// Sleeps until that time since boot; returns at once if it has passed. A signal does not end it.
 pub fn sleep_until(boot: Duration) {
     let time = libc::timespec {

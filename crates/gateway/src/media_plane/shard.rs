@@ -82,8 +82,9 @@ impl Shard {
             let deadline = self.deadline();
             clock::sleep_until(deadline);
             let now = clock::mono();
+            let before = clock::worked();
             let moved = self.tick(now);
-            let busy = clock::mono().since(now);
+            let busy = clock::worked().saturating_sub(before);
             self.ends.punctuality.ticked(now.since(deadline), busy);
             self.ends.meters.ticked(now.since(deadline), self.worker.legs(), moved);
             self.tick += 1;
