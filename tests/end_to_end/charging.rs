@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::harness::clock::{pause, secs, wait_for};
+use crate::harness::database;
 use crate::harness::sipp::Call;
 use crate::harness::site::{
     ACME, BOLT, METERED, MICROS_PER_SEC, Site, TOLL, TOLL_FREE_TO_SUBSCRIBED, TOLL_TO_METERED,
@@ -42,6 +43,28 @@ fn a_call_that_credits_pay_is_charged_for_its_time() {
     assert_eq!(book.account(ACME, "captured"), 0);
     book.assert_settled();
     assert_explained(&tollgate, &id, "pay-per-minute");
+}
+
+#[test]
+fn a_call_that_credits_pay_is_charged_in_a_database_as_in_a_file() {
+    let site = Site::default().on(&database());
+    let mut tollgate = Tollgate::funded(&site, BOLT, "10.00");
+    let call = Call::new("pay-per-minute.xml", TOLL, tollgate.sip()).stay(secs(9)).dial();
+    call.phone.identify(METERED);
+    tollgate.wait_seated(1);
+    let id = call.sipp.call_id.clone();
+    let trace = call.sipp.succeed();
+    let book = tollgate.book();
+    let record = book.record(&id);
+    record.assert_ended("credits", "caller_hung_up", 200);
+    record.assert_charged(trace.connected());
+    assert_eq!(book.account(BOLT, "captured"), record.number("charge"));
+    book.assert_settled();
+    assert_explained(&tollgate, &id, "pay-per-minute");
+    let mut second = tollgate.spawn_beside();
+    let end = wait_for("the end of a second serve", secs(10), || second.try_wait().ok().flatten());
+    assert!(!end.success(), "two serve from one database");
+    tollgate.stop();
 }
 
 #[test]

@@ -10,6 +10,7 @@ use tollgate_tests::dice::Dice;
 
 use crate::harness::book::Book;
 use crate::harness::clock::{now, pause, secs, wait_for};
+use crate::harness::database;
 use crate::harness::sipp::{Call, Sipp};
 use crate::harness::site::{BOLT, MICROS_PER_SEC, Site, TOLL_TO_METERED};
 use crate::harness::tollgate::{Tollgate, expect_success};
@@ -24,7 +25,16 @@ const ANSWER_MAX: Duration = Duration::from_secs(5);
 
 #[test]
 fn whenever_it_is_killed_every_leg_is_settled_to_within_two_seconds() {
-    let mut story = Story::begin();
+    lived(&Site::default());
+}
+
+#[test]
+fn whenever_it_is_killed_a_database_too_is_settled_to_within_two_seconds() {
+    lived(&Site::default().on(&database()));
+}
+
+fn lived(site: &Site) {
+    let mut story = Story::begin(site);
     for _ in 0..kills() {
         let death = story.live_and_die();
         story.start_again();
@@ -54,7 +64,7 @@ struct Worst {
 }
 
 /// One death: between which moments (Unix microseconds), which calls were open just before, and
-/// which were over.
+/// when the last record was written.
 #[derive(Debug)]
 struct Death {
     after: i64,
@@ -64,8 +74,8 @@ struct Death {
 }
 
 impl Story {
-    fn begin() -> Self {
-        let tollgate = Tollgate::funded(&Site::default(), BOLT, "1000.00");
+    fn begin(site: &Site) -> Self {
+        let tollgate = Tollgate::funded(site, BOLT, "1000.00");
         let dice = Dice::new(SEED, 0);
         Self { tollgate, dice, callers: Vec::new(), worst: Worst::default() }
     }
@@ -84,7 +94,7 @@ impl Story {
             pause(Duration::from_millis(self.dice.below(2 * life / legs)));
         }
         let book = self.tollgate.book();
-        let over = book.number("SELECT COALESCE(MAX(rowid), 0) FROM cdr");
+        let over = book.number("SELECT COALESCE(MAX(written), 0) FROM cdr");
         let open = texts(&book.rows("SELECT call FROM leg"), "call");
         let after = unix_micros();
         self.tollgate.kill();
@@ -119,7 +129,7 @@ impl Story {
             assert_eq!(book.number(&records), 1, "{call} was open when it died");
         }
         let crashed =
-            format!("SELECT * FROM cdr WHERE label = 'node_crashed' AND rowid > {}", death.over);
+            format!("SELECT * FROM cdr WHERE label = 'node_crashed' AND written > {}", death.over);
         for record in book.rows(&crashed) {
             self.assert_right(&record, death);
         }

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -132,15 +132,20 @@ impl Record {
     }
 }
 
-/// A SQLite file, to read.
+/// A SQLite file, or a PostgreSQL database by its URL, to read.
 #[derive(Debug)]
 pub(crate) struct Book {
     path: PathBuf,
+    is_file: bool,
 }
 
 impl Book {
     pub(crate) fn at(path: &Path) -> Self {
-        Self { path: path.to_owned() }
+        Self { path: path.to_owned(), is_file: true }
+    }
+
+    pub(crate) fn on(url: &str) -> Self {
+        Self { path: url.into(), is_file: false }
     }
 
     /// Returns the rows of a question, each an object by column.
@@ -150,23 +155,30 @@ impl Book {
     pub(crate) fn rows(&self, sql: &str) -> Vec<Value> {
         let mut complaint = String::new();
         for _ in 0..40 {
-            let asked = Command::new("sqlite3")
-                .args(["-json", "-cmd", ".timeout 4000"])
-                .arg(&self.path)
-                .arg(sql)
-                .output()
-                .expect("sqlite3 is installed (Debian: sqlite3)");
+            let asked = self.asked(sql);
             if asked.status.success() {
                 let text = String::from_utf8_lossy(&asked.stdout).into_owned();
                 if text.trim().is_empty() {
                     return Vec::new();
                 }
-                return serde_json::from_str(&text).expect("sqlite3 writes JSON");
+                return serde_json::from_str(&text).expect("databases write JSON");
             }
             complaint = String::from_utf8_lossy(&asked.stderr).into_owned();
             pause(Duration::from_millis(100));
         }
         panic!("{sql}: {complaint}");
+    }
+
+    fn asked(&self, sql: &str) -> Output {
+        if self.is_file {
+            let mut sqlite = Command::new("sqlite3");
+            sqlite.args(["-json", "-cmd", ".timeout 4000"]).arg(&self.path).arg(sql);
+            return sqlite.output().expect("sqlite3 is installed (Debian: sqlite3)");
+        }
+        let sql = format!("SELECT coalesce(json_agg(rows), '[]') FROM ({sql}) AS rows");
+        let mut psql = Command::new("psql");
+        psql.args(["-X", "-A", "-t", "-c", &sql]).arg(&self.path);
+        psql.output().expect("psql is installed (Debian: postgresql)")
     }
 
     /// Returns the record of a call by its SIP Call-ID, once it is written.

@@ -7,6 +7,8 @@ pub(crate) mod book;
 pub(crate) mod carrier;
 pub(crate) mod certificates;
 pub(crate) mod clock;
+#[path = "../../crates/store/tests/world/cluster.rs"]
+pub(crate) mod cluster;
 pub(crate) mod linphone;
 pub(crate) mod names;
 pub(crate) mod network;
@@ -21,3 +23,10 @@ pub(crate) mod telephone;
 pub(crate) mod tls;
 pub(crate) mod tollgate;
 pub(crate) mod wave;
+
+/// Makes a PostgreSQL database with the schema, for a book; it goes with the test process.
+pub(crate) fn database() -> String {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let cluster = runtime.expect("the kernel gives an event queue").block_on(cluster::shared());
+    cluster.database("template1")
+}

@@ -165,6 +165,16 @@ impl Site {
         self
     }
 
+    /// Keeps the book in a database.
+    pub(crate) fn on(self, url: &str) -> Self {
+        self.with("[store]", "url", &format!("\"{url}\""))
+    }
+
+    /// Returns the database that the book is in, if it is in one.
+    pub(crate) fn database(&self) -> Option<&str> {
+        self.keys.get(&("[store]", "url")).map(|url| url.trim_matches('"'))
+    }
+
     /// Puts the second listener at the IPv6 loopback address.
     pub(crate) fn six(mut self) -> Self {
         self.six = true;
@@ -177,10 +187,12 @@ impl Site {
         self
     }
 
-    /// Returns the configuration file for ports `first` and up, with the database in `folder`.
+    /// Returns the configuration file for ports `first` and up, with the book in `folder` if it
+    /// is in no database.
     pub(crate) fn config(&self, first: u16, folder: &Path) -> String {
         let mut site = self.clone();
-        site.set("[store]", "url", &format!("\"sqlite:{}\"", folder.join("book.sqlite").display()));
+        let file = format!("\"sqlite:{}\"", folder.join("book.sqlite").display());
+        site.keys.entry(("[store]", "url")).or_insert(file);
         site.set("[[listener]]", "bind", &format!("\"127.0.0.1:{first}\""));
         if site.keys.keys().any(|(section, _)| *section == SECOND) {
             site.set(

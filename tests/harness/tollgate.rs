@@ -307,7 +307,8 @@ impl Tollgate {
 
     /// Returns the book, to read.
     pub(crate) fn book(&self) -> Book {
-        Book::at(&self.folder.path().join("book.sqlite"))
+        let file = || Book::at(&self.folder.path().join("book.sqlite"));
+        self.site.database().map_or_else(file, Book::on)
     }
 
     /// Returns all that was logged.

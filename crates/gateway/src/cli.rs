@@ -7,6 +7,7 @@ mod credits;
 mod dial;
 mod explain;
 mod gateway;
+mod migrate;
 mod place;
 mod policy;
 mod rates;
@@ -49,6 +50,8 @@ enum Command {
         config: PathBuf,
     },
     Apply(apply::Args),
+    Migrate(migrate::Args),
+    Store(migrate::StoreArgs),
     Credits(credits::Args),
     Calls(calls::Args),
     Dial(dial::Args),
@@ -81,6 +84,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Serve { config } => serve::run(&config),
         Command::Check { config } => check::run(&config),
         Command::Apply(args) => wait(apply::run(args, &mut io::stdout())),
+        Command::Migrate(args) => wait(migrate::run(args, &mut io::stdout())),
+        Command::Store(args) => wait(migrate::store(args, &mut io::stdout())),
         Command::Credits(args) => wait(credits::run(args, &mut io::stdout())),
         Command::Calls(args) => wait(calls::run(args, &mut io::stdout())),
         Command::Dial(args) => wait(dial::run(args, &mut io::stdout())),

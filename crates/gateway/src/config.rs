@@ -28,7 +28,8 @@ const TOKEN_VARIABLE: &str = "TOLLGATE_HTTP_TOKEN";
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
     pub(crate) node: Node,
-    /// URL of the store: `sqlite:PATH` or `memory:`.
+    /// URL of the store: `sqlite:PATH`, `postgres://USER@HOST/NAME` or `memory:`. May hold a
+    /// password: shown by [`store::shown`] only.
     pub(crate) store: String,
     pub(crate) listeners: Vec<Listener>,
     pub(crate) media: Media,

@@ -67,7 +67,7 @@ struct Bound {
 /// # Errors
 /// What was missing; nothing is left running.
 pub(crate) async fn start(config: Config) -> Result<Running> {
-    let store = Store::open(&config.store).await.with_context(|| config.store.clone())?;
+    let store = Store::open(&config.store).await.with_context(|| store::shown(&config.store))?;
     start_on(config, store).await
 }
 
@@ -80,7 +80,7 @@ pub(crate) async fn start_on(config: Config, store: Store) -> Result<Running> {
     let library = Arc::new(prompts::load(config.media.prompts.as_deref())?);
     let (telemetry, health) = (Telemetry::new(), Health::new());
     let bound = bind(&config, telemetry.tls()).await?;
-    let lock = store.lock_for_serving().context("the store")?;
+    let lock = store.lock_for_serving().await.context("the store")?;
     let epoch = store.begin_epoch(&config.node.name).await.context("the store")?;
     let provision = store.provision().await.context("the store")?;
     let directory = Arc::new(Directory::new(provision, config.trunks.clone())?);

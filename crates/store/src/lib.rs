@@ -2,11 +2,17 @@
 //! rows. It does no arithmetic on money and decides nothing.
 //!
 //! Deliberately absent: a cache of accounts (another process may top up at any time), values
-//! invented by the database, SQL made at run time.
+//! invented by the database, SQL made of data.
 
+#[cfg(test)]
+#[path = "../tests/world/cluster.rs"]
+mod cluster;
+mod copy;
 mod guards;
 mod memory;
+mod postgres;
 mod provision;
+mod sql;
 mod sqlite;
 #[cfg(test)]
 #[path = "../tests/world/mod.rs"]
@@ -19,6 +25,7 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
+pub use crate::copy::{Copied, copy};
 pub use crate::guards::{Act, Verb};
 pub use credits::view::{self, AccountView, Case, Entry, EntryKind, HoldState, HoldView, Lot};
 
@@ -27,6 +34,8 @@ use model::record::{Cdr, Provision};
 use model::{AccountId, CallId, Instant, OrganizationId, Outlay, Unapproved, UnixTime};
 
 use crate::memory::Memory;
+use crate::postgres::Server;
+use crate::sql::{Database, Engine};
 use crate::sqlite::SqliteFile;
 
 /// Why the outside failed. Absence is not an error.
@@ -35,6 +44,10 @@ pub enum Error {
     /// The database cannot be reached, is locked or is full.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
+    /// Another transaction was in the way and the database gave this one up, again and again;
+    /// nothing was committed.
+    #[error("the store is contended: {0}")]
+    Contended(String),
     /// What is stored contradicts itself; a person must look.
     #[error("the store is corrupt: {0}")]
     Corrupt(String),
@@ -51,6 +64,8 @@ pub enum Store {
     Memory(MemoryStore),
     /// A SQLite file.
     Sqlite(SqliteStore),
+    /// A PostgreSQL database.
+    Postgres(PostgresStore),
 }
 
 /// A handle on a store in memory. It grows with every call and is meant for tests and trials.
@@ -59,41 +74,81 @@ pub struct MemoryStore(Arc<Memory>);
 
 /// A handle on a SQLite file.
 #[derive(Debug, Clone)]
-pub struct SqliteStore(Arc<SqliteFile>);
+pub struct SqliteStore(Arc<Database>);
+
+/// A handle on a PostgreSQL database.
+#[derive(Debug, Clone)]
+pub struct PostgresStore(Arc<Database>);
 
 /// The right to serve from a store, until dropped. A second one is refused.
 #[derive(Debug)]
 pub struct ServingLock {
-    _file: Option<File>,
+    _held: Held,
+}
+
+/// What the right to serve is held by.
+#[derive(Debug)]
+#[expect(dead_code, reason = "held to be dropped")]
+enum Held {
+    Nothing,
+    File(File),
+    Session(postgres::Watch),
 }
 
 impl Store {
-    /// Opens `sqlite:PATH` or `memory:` and brings its schema up to date.
+    /// Opens `memory:`, `sqlite:PATH` or `postgres://USER@HOST/NAME`. The schema of a file is brought
+    /// up to date; that of a database must be ([`Self::migrate`]).
     ///
     /// # Errors
-    /// [`Error`] if it cannot be opened.
+    /// [`Error`] if it cannot be opened, or a server does not keep what it acknowledges.
     pub async fn open(url: &str) -> Result<Self, Error> {
         if url == "memory:" {
             return Ok(Self::Memory(MemoryStore::default()));
         }
+        if is_postgres(url) {
+            let server = Engine::Postgres(Server::open(url).await?);
+            return Ok(Self::Postgres(PostgresStore(Arc::new(Database::new(server)))));
+        }
         let Some(path) = url.strip_prefix("sqlite:").filter(|path| !path.is_empty()) else {
-            let wrong = format!("{url} is not a store: write sqlite:PATH or memory:");
-            return Err(Error::Invalid(wrong));
+            return Err(Error::Invalid(
+                "the URL of a store is sqlite:PATH, postgres://USER@HOST/NAME or memory:"
+                    .to_owned(),
+            ));
         };
         let path = path.strip_prefix("//").unwrap_or(path);
-        Ok(Self::Sqlite(SqliteStore(Arc::new(SqliteFile::open(Path::new(path)).await?))))
+        let file = Engine::Sqlite(SqliteFile::open(Path::new(path)).await?);
+        Ok(Self::Sqlite(SqliteStore(Arc::new(Database::new(file)))))
     }
 
-    /// Takes the exclusive lock beside the database, so that a second `serve` refuses to start.
-    /// Command-line tools do without. Blocks for one system call only.
+    /// Brings the schema of a store up to date, also while others use it. Returns the numbers of the
+    /// migrations that were applied to a database; a file is brought up to date whenever it is
+    /// opened.
+    ///
+    /// # Errors
+    /// [`Error`] if it cannot be opened or changed; a migration is applied whole or not at all.
+    pub async fn migrate(url: &str) -> Result<Vec<i64>, Error> {
+        if is_postgres(url) {
+            return postgres::migrate(url).await;
+        }
+        Self::open(url).await.map(|_| Vec::new())
+    }
+
+    /// Takes the exclusive right to serve, so that a second `serve` refuses to start. Command-line
+    /// tools do without.
     ///
     /// # Errors
     /// [`Error::Unavailable`] if another process holds it, or it cannot be taken.
-    pub fn lock_for_serving(&self) -> Result<ServingLock, Error> {
-        match self {
-            Self::Memory(_) => Ok(ServingLock { _file: None }),
-            Self::Sqlite(sqlite) => Ok(ServingLock { _file: Some(sqlite.0.lock()?) }),
-        }
+    pub async fn lock_for_serving(&self) -> Result<ServingLock, Error> {
+        let held = match self {
+            Self::Memory(_) => Held::Nothing,
+            Self::Sqlite(SqliteStore(database)) | Self::Postgres(PostgresStore(database)) => {
+                match &database.engine {
+                    Engine::Sqlite(file) => Held::File(file.lock()?),
+                    Engine::Postgres(server) => Held::Session(server.lock().await?),
+                }
+            }
+        };
+        Ok(ServingLock { _held: held })
     }
 
     /// Commits a batch in one transaction; the answers are in its order. An error means that
@@ -104,7 +159,9 @@ impl Store {
     pub async fn commit(&self, batch: &[Command], now: UnixTime) -> Result<Vec<Answer>, Error> {
         match self {
             Self::Memory(memory) => Ok(memory.0.lock().book.commit(batch, now)),
-            Self::Sqlite(sqlite) => sqlite.0.commit(batch, now).await,
+            Self::Sqlite(SqliteStore(database)) | Self::Postgres(PostgresStore(database)) => {
+                database.commit(batch, now).await
+            }
         }
     }
 
@@ -115,7 +172,9 @@ impl Store {
     pub async fn provision(&self) -> Result<Provision, Error> {
         match self {
             Self::Memory(memory) => Ok(memory.0.lock().provision.clone()),
-            Self::Sqlite(sqlite) => sqlite.0.provision().await,
+            Self::Sqlite(SqliteStore(database)) | Self::Postgres(PostgresStore(database)) => {
+                database.provision().await
+            }
         }
     }
 
@@ -126,7 +185,9 @@ impl Store {
     pub async fn revision(&self) -> Result<u64, Error> {
         match self {
             Self::Memory(memory) => Ok(memory.0.lock().provision.revision),
-            Self::Sqlite(sqlite) => sqlite.0.revision().await,
+            Self::Sqlite(SqliteStore(database)) | Self::Postgres(PostgresStore(database)) => {
+                database.revision().await
+            }
         }
     }
 
@@ -139,7 +200,9 @@ impl Store {
     pub async fn apply(&self, change: &Provision) -> Result<u64, Error> {
         match self {
             Self::Memory(memory) => memory.0.apply(change),
-            Self::Sqlite(sqlite) => sqlite.0.apply(change).await,
+            Self::Sqlite(SqliteStore(database)) | Self::Postgres(PostgresStore(database)) => {
+                database.apply(change).await
+            }
         }
     }
 
@@ -151,7 +214,9 @@ impl Store {
     pub async fn act(&self, act: &Act) -> Result<u64, Error> {
         match self {
             Self::Memory(memory) => Ok(memory.0.act(act)),
-            Self::Sqlite(sqlite) => sqlite.0.act(act).await,
+            Self::Sqlite(SqliteStore(database)) | Self::Postgres(PostgresStore(database)) => {
+                database.act(act).await
+            }
         }
     }
 
@@ -165,7 +230,9 @@ impl Store {
                 let most = usize::try_from(most).unwrap_or(usize::MAX);
                 Ok(memory.0.lock().acts.iter().rev().take(most).cloned().collect())
             }
-            Self::Sqlite(sqlite) => sqlite.0.acts(most).await,
+            Self::Sqlite(SqliteStore(database)) | Self::Postgres(PostgresStore(database)) => {
+                database.acts(most).await
+            }
         }
     }
 
@@ -183,7 +250,9 @@ impl Store {
             Self::Memory(memory) => {
                 Ok(memory.0.lock().book.outlays(after, usize::try_from(most).unwrap_or(usize::MAX)))
             }
-            Self::Sqlite(sqlite) => sqlite.0.outlays(after, most).await,
+            Self::Sqlite(SqliteStore(database)) | Self::Postgres(PostgresStore(database)) => {
+                database.outlays(after, most).await
+            }
         }
     }
 
@@ -198,7 +267,9 @@ impl Store {
                 let most = usize::try_from(most).unwrap_or(usize::MAX);
                 Ok(memory.0.lock().book.unapproved(since, most))
             }
-            Self::Sqlite(sqlite) => sqlite.0.unapproved(since, most).await,
+            Self::Sqlite(SqliteStore(database)) | Self::Postgres(PostgresStore(database)) => {
+                database.unapproved(since, most).await
+            }
         }
     }
 
@@ -209,7 +280,9 @@ impl Store {
     pub async fn begin_epoch(&self, node: &str) -> Result<Epoch, Error> {
         match self {
             Self::Memory(memory) => Ok(memory.0.lock().book.begin_epoch(node)),
-            Self::Sqlite(sqlite) => sqlite.0.begin_epoch(node).await,
+            Self::Sqlite(SqliteStore(database)) | Self::Postgres(PostgresStore(database)) => {
+                database.begin_epoch(node).await
+            }
         }
     }
 
@@ -223,7 +296,9 @@ impl Store {
                 memory.0.lock().book.beat(epoch, at);
                 Ok(())
             }
-            Self::Sqlite(sqlite) => sqlite.0.beat(epoch, at).await,
+            Self::Sqlite(SqliteStore(database)) | Self::Postgres(PostgresStore(database)) => {
+                database.beat(epoch, at).await
+            }
         }
     }
 
@@ -237,7 +312,9 @@ impl Store {
     pub async fn settle(&self, current: &Epoch, now: UnixTime) -> Result<Vec<OpenLeg>, Error> {
         match self {
             Self::Memory(memory) => Ok(memory.0.lock().book.settle(current, now)),
-            Self::Sqlite(sqlite) => sqlite.0.settle(current, now).await,
+            Self::Sqlite(SqliteStore(database)) | Self::Postgres(PostgresStore(database)) => {
+                database.settle(current, now).await
+            }
         }
     }
 
@@ -248,7 +325,9 @@ impl Store {
     pub async fn farewells(&self) -> Result<Vec<Farewell>, Error> {
         match self {
             Self::Memory(memory) => Ok(memory.0.lock().book.farewells()),
-            Self::Sqlite(sqlite) => sqlite.0.farewells().await,
+            Self::Sqlite(SqliteStore(database)) | Self::Postgres(PostgresStore(database)) => {
+                database.farewells().await
+            }
         }
     }
 
@@ -262,7 +341,9 @@ impl Store {
                 memory.0.lock().book.forget_farewells(calls);
                 Ok(())
             }
-            Self::Sqlite(sqlite) => sqlite.0.forget_farewells(calls).await,
+            Self::Sqlite(SqliteStore(database)) | Self::Postgres(PostgresStore(database)) => {
+                database.forget_farewells(calls).await
+            }
         }
     }
 
@@ -274,7 +355,9 @@ impl Store {
         let most_here = usize::try_from(most).unwrap_or(usize::MAX);
         match self {
             Self::Memory(memory) => Ok(memory.0.lock().book.cdrs(most_here)),
-            Self::Sqlite(sqlite) => sqlite.0.cdrs(most).await,
+            Self::Sqlite(SqliteStore(database)) | Self::Postgres(PostgresStore(database)) => {
+                database.cdrs(most).await
+            }
         }
     }
 
@@ -285,7 +368,9 @@ impl Store {
     pub async fn account(&self, of: OrganizationId) -> Result<Option<AccountView>, Error> {
         match self {
             Self::Memory(memory) => Ok(memory.0.lock().book.account(of)),
-            Self::Sqlite(sqlite) => sqlite.0.account(of).await,
+            Self::Sqlite(SqliteStore(database)) | Self::Postgres(PostgresStore(database)) => {
+                database.account(of).await
+            }
         }
     }
 
@@ -296,7 +381,9 @@ impl Store {
     pub async fn accounts(&self) -> Result<Vec<AccountView>, Error> {
         match self {
             Self::Memory(memory) => Ok(memory.0.lock().book.accounts()),
-            Self::Sqlite(sqlite) => sqlite.0.accounts().await,
+            Self::Sqlite(SqliteStore(database)) | Self::Postgres(PostgresStore(database)) => {
+                database.accounts().await
+            }
         }
     }
 
@@ -312,7 +399,9 @@ impl Store {
     ) -> Result<Vec<Entry>, Error> {
         match self {
             Self::Memory(memory) => Ok(memory.0.lock().book.entries(account, from, until)),
-            Self::Sqlite(sqlite) => sqlite.0.entries(account, from, until).await,
+            Self::Sqlite(SqliteStore(database)) | Self::Postgres(PostgresStore(database)) => {
+                database.entries(account, from, until).await
+            }
         }
     }
 
@@ -323,7 +412,9 @@ impl Store {
     pub async fn case(&self, key: &str) -> Result<Option<Case>, Error> {
         match self {
             Self::Memory(memory) => Ok(memory.0.lock().book.case(key)),
-            Self::Sqlite(sqlite) => sqlite.0.case(key).await,
+            Self::Sqlite(SqliteStore(database)) | Self::Postgres(PostgresStore(database)) => {
+                database.case(key).await
+            }
         }
     }
 
@@ -334,7 +425,50 @@ impl Store {
     pub async fn open_legs(&self) -> Result<Vec<OpenLeg>, Error> {
         match self {
             Self::Memory(memory) => Ok(memory.0.lock().book.open_legs()),
-            Self::Sqlite(sqlite) => sqlite.0.open_legs().await,
+            Self::Sqlite(SqliteStore(database)) | Self::Postgres(PostgresStore(database)) => {
+                database.open_legs().await
+            }
+        }
+    }
+}
+
+/// Whether a URL is that of a store, as far as can be told without opening it.
+#[must_use]
+pub fn is_url(url: &str) -> bool {
+    let is_file = url.strip_prefix("sqlite:").is_some_and(|path| !path.is_empty());
+    is_file || url == "memory:" || (is_postgres(url) && postgres::is_url(url))
+}
+
+/// Returns a store's URL without what is secret in it.
+#[must_use]
+pub fn shown(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://").filter(|_| is_postgres(url)) else {
+        return url.to_owned();
+    };
+    let place = rest.split_once('?').map_or(rest, |(place, _)| place);
+    match place.rsplit_once('@') {
+        Some((role, at)) => format!("{scheme}://{}@{at}", role.split(':').next().unwrap_or("")),
+        None => format!("{scheme}://{place}"),
+    }
+}
+
+fn is_postgres(url: &str) -> bool {
+    url.starts_with("postgres://") || url.starts_with("postgresql://")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_shown_without_its_password() {
+        for (url, told) in [
+            ("postgres://tollgate:s3cr:et@db.example/book", "postgres://tollgate@db.example/book"),
+            ("postgres://db/book?user=a&password=s3cret", "postgres://db/book"),
+            ("postgresql://tollgate@/book?host=/run", "postgresql://tollgate@/book"),
+            ("sqlite:/var/lib/tollgate/book.sqlite", "sqlite:/var/lib/tollgate/book.sqlite"),
+        ] {
+            assert_eq!(shown(url), told);
         }
     }
 }

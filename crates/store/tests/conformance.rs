@@ -1,6 +1,8 @@
 //! One suite for every kind of store.
 #![expect(clippy::unwrap_used, reason = "a failed store call fails the test")]
 
+#[path = "world/cluster.rs"]
+mod cluster;
 mod world;
 
 use credits::{Answer, Command, CreditRefusal, HoldState, OpenLeg};
@@ -25,6 +27,12 @@ macro_rules! stories {
             $(#[tokio::test]
             async fn $name() {
                 super::$name(super::Store::open("memory:").await.unwrap()).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(super::postgres().await).await;
             })*
         }
         mod sqlite {
@@ -147,6 +155,11 @@ async fn guards_are_kept_and_every_act_leaves_a_line(store: Store) {
     let mut newest = store.acts(9).await.unwrap();
     newest.reverse();
     assert_eq!(newest, acts);
+}
+
+pub(crate) async fn postgres() -> Store {
+    let url = cluster::shared().await.database("template1");
+    Store::open(&url).await.unwrap()
 }
 
 pub(crate) async fn sqlite() -> (TempDir, Store) {

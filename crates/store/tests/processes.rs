@@ -1,6 +1,8 @@
-//! The SQLite file between processes: killed, shared, locked, damaged; and compared with memory.
+//! A store between processes: killed, shared, locked, damaged; and all kinds compared.
 #![expect(clippy::unwrap_used, reason = "a failed store call fails the test")]
 
+#[path = "world/cluster.rs"]
+mod cluster;
 mod world;
 
 use std::io::{BufRead, BufReader};
@@ -22,9 +24,17 @@ use world::{
 const DATABASE: &str = "TOLLGATE_TEST_DATABASE";
 
 #[tokio::test]
-async fn what_was_acknowledged_survives_a_kill() {
+async fn what_a_file_acknowledged_survives_a_kill() {
     let folder = tempfile::tempdir().unwrap();
-    let url = url(&folder);
+    what_was_acknowledged_survives_a_kill(url(&folder)).await;
+}
+
+#[tokio::test]
+async fn what_a_database_acknowledged_survives_a_kill() {
+    what_was_acknowledged_survives_a_kill(database().await).await;
+}
+
+async fn what_was_acknowledged_survives_a_kill(url: String) {
     let store = Store::open(&url).await.unwrap();
     funded(&store, &["acme"]).await;
     drop(store);
@@ -57,7 +67,7 @@ async fn what_was_acknowledged_survives_a_kill() {
     sound(&store).await;
 }
 
-/// The other half of the test above; alone it has nothing to do.
+/// The other half of the tests above; alone it has nothing to do.
 #[tokio::test]
 #[expect(clippy::disallowed_methods, clippy::print_stdout, reason = "it is a child process")]
 async fn writes_until_killed() {
@@ -77,31 +87,61 @@ async fn writes_until_killed() {
 async fn a_second_serve_is_refused_and_tools_are_not() {
     let folder = tempfile::tempdir().unwrap();
     let serving = Store::open(&url(&folder)).await.unwrap();
-    let lock = serving.lock_for_serving().unwrap();
+    let lock = serving.lock_for_serving().await.unwrap();
     let tool = Store::open(&url(&folder)).await.unwrap();
     funded(&tool, &["acme"]).await;
-    let Err(Error::Unavailable(told)) = tool.lock_for_serving() else {
+    let Err(Error::Unavailable(told)) = tool.lock_for_serving().await else {
         panic!("two may serve");
     };
     assert!(told.contains("book.db.lock is held by another serve"), "{told}");
     drop(lock);
     // A child that another test forks holds the lock until it has become another program.
-    let mut again = tool.lock_for_serving();
+    let mut again = tool.lock_for_serving().await;
     for _ in 0..100 {
         if again.is_ok() {
             break;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
-        again = tool.lock_for_serving();
+        again = tool.lock_for_serving().await;
     }
     again.unwrap();
 }
 
 #[tokio::test]
-async fn a_tool_and_a_serve_write_side_by_side_and_nothing_is_lost() {
+async fn a_second_serve_of_a_database_is_refused_until_the_first_is_gone() {
+    let url = database().await;
+    let (serving, tool) = (Store::open(&url).await.unwrap(), Store::open(&url).await.unwrap());
+    let lock = serving.lock_for_serving().await.unwrap();
+    let Err(Error::Unavailable(told)) = tool.lock_for_serving().await else {
+        panic!("two may serve");
+    };
+    assert!(told.contains("another serve holds the database"), "{told}");
+    funded(&tool, &["acme"]).await;
+    drop(lock);
+    let mut again = tool.lock_for_serving().await;
+    for _ in 0..100 {
+        if again.is_ok() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        again = tool.lock_for_serving().await;
+    }
+    again.unwrap();
+}
+
+#[tokio::test]
+async fn a_tool_and_a_serve_share_a_file_and_nothing_is_lost() {
     let folder = tempfile::tempdir().unwrap();
-    let serving = Store::open(&url(&folder)).await.unwrap();
-    let tool = Store::open(&url(&folder)).await.unwrap();
+    a_tool_and_a_serve_write_side_by_side_and_nothing_is_lost(url(&folder)).await;
+}
+
+#[tokio::test]
+async fn a_tool_and_a_serve_share_a_database_and_nothing_is_lost() {
+    a_tool_and_a_serve_write_side_by_side_and_nothing_is_lost(database().await).await;
+}
+
+async fn a_tool_and_a_serve_write_side_by_side_and_nothing_is_lost(url: String) {
+    let (serving, tool) = (Store::open(&url).await.unwrap(), Store::open(&url).await.unwrap());
     funded(&serving, &["acme"]).await;
     let serve = async {
         for call in 1..=60 {
@@ -130,18 +170,21 @@ async fn what_is_no_database_is_refused() {
     assert!(matches!(damaged, Err(Error::Corrupt(_))), "{damaged:?}");
     let absent = Store::open("sqlite:/nowhere/at/all/book.db").await;
     assert!(matches!(absent, Err(Error::Unavailable(_))), "{absent:?}");
-    for nonsense in ["book.db", "sqlite:", "postgres://localhost/book"] {
+    for nonsense in ["book.db", "sqlite:", "postgres://a b"] {
         let wrong = Store::open(nonsense).await;
         assert!(matches!(wrong, Err(Error::Invalid(_))), "{wrong:?}");
     }
 }
 
 #[tokio::test]
-async fn sqlite_and_memory_agree_on_any_story() {
+async fn all_kinds_agree_on_any_story() {
     for seed in 1..=12 {
         let folder = tempfile::tempdir().unwrap();
-        let stores =
-            [Store::open("memory:").await.unwrap(), Store::open(&url(&folder)).await.unwrap()];
+        let stores = [
+            Store::open("memory:").await.unwrap(),
+            Store::open(&url(&folder)).await.unwrap(),
+            postgres().await,
+        ];
         let mut dice = Dice(seed);
         for store in &stores {
             funded(store, &["acme", "bear"]).await;
@@ -155,6 +198,7 @@ async fn sqlite_and_memory_agree_on_any_story() {
                 answers.push(store.commit(&batch, moment).await.unwrap());
             }
             assert_eq!(answers[0], answers[1], "seed {seed}, {batch:?}");
+            assert_eq!(answers[0], answers[2], "seed {seed}, {batch:?}");
         }
         same_readings(&stores).await;
         for store in &stores {
@@ -168,7 +212,12 @@ async fn sqlite_and_memory_agree_on_any_story() {
     }
 }
 
-async fn same_readings([one, other]: &[Store; 2]) {
+async fn same_readings([memory, file, database]: &[Store; 3]) {
+    alike(memory, file).await;
+    alike(memory, database).await;
+}
+
+async fn alike(one: &Store, other: &Store) {
     assert_eq!(one.accounts().await.unwrap(), other.accounts().await.unwrap());
     assert_eq!(one.open_legs().await.unwrap(), other.open_legs().await.unwrap());
     assert_eq!(one.cdrs(99).await.unwrap(), other.cdrs(99).await.unwrap());
@@ -183,6 +232,14 @@ async fn same_readings([one, other]: &[Store; 2]) {
             assert_eq!(one.case(&key).await.unwrap(), other.case(&key).await.unwrap());
         }
     }
+}
+
+async fn postgres() -> Store {
+    Store::open(&database().await).await.unwrap()
+}
+
+async fn database() -> String {
+    cluster::shared().await.database("template1")
 }
 
 fn url(folder: &TempDir) -> String {

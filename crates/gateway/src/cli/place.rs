@@ -15,7 +15,7 @@ pub(crate) struct Place {
     /// The gateway's configuration file; it names the store and the API
     #[arg(long, value_name = "FILE", global = true, env = "TOLLGATE_CONFIG")]
     pub(crate) config: Option<PathBuf>,
-    /// The store itself, `sqlite:PATH`, in place of the one that the configuration names
+    /// The store itself, `sqlite:PATH` or `postgres://…`, in place of the one that the configuration names
     #[arg(long, value_name = "URL", global = true)]
     pub(crate) store: Option<String>,
 }
@@ -62,7 +62,10 @@ impl Place {
     pub(crate) async fn open(&self) -> Result<Store> {
         let url = self.url()?;
         if !is_there(&url) {
-            bail!("there is no store at {url}; `tollgate apply FILE` or `tollgate serve` makes it");
+            bail!(
+                "there is no store at {}; `tollgate apply FILE` or `tollgate serve` makes it",
+                store::shown(&url)
+            );
         }
         opened(&url).await
     }
@@ -84,13 +87,20 @@ impl Place {
         opened(if is_there(&url) { &url } else { "memory:" }).await
     }
 
-    fn url(&self) -> Result<String> {
+    /// Returns the URL of the store.
+    ///
+    /// # Errors
+    /// If the configuration is wrong, or the store could not be shared.
+    pub(crate) fn url(&self) -> Result<String> {
         let url = match &self.store {
             Some(url) => url.clone(),
             None => self.config()?.store,
         };
-        if !url.starts_with(SQLITE) {
-            bail!("{url:?} cannot be shared with a gateway; use a store of the form sqlite:PATH");
+        if url == "memory:" || !store::is_url(&url) {
+            bail!(
+                "{:?} cannot be shared with a gateway; use sqlite:PATH or postgres://USER@HOST/NAME",
+                store::shown(&url)
+            );
         }
         Ok(url)
     }
@@ -99,10 +109,11 @@ impl Place {
 /// How the URL of a store in a file begins.
 const SQLITE: &str = "sqlite:";
 
+/// A database is there, or says itself that it is not.
 fn is_there(url: &str) -> bool {
-    url.strip_prefix(SQLITE).is_some_and(|path| Path::new(path).exists())
+    url.strip_prefix(SQLITE).is_none_or(|path| Path::new(path).exists())
 }
 
 async fn opened(url: &str) -> Result<Store> {
-    Store::open(url).await.with_context(|| format!("cannot open {url}"))
+    Store::open(url).await.with_context(|| format!("cannot open {}", store::shown(url)))
 }

@@ -131,11 +131,10 @@ impl Checker<'_> {
     }
 
     fn store(&mut self, url: String) -> Option<String> {
-        let path = url.strip_prefix("sqlite:").is_some_and(|path| !path.is_empty());
-        if path || url == "memory:" {
+        if store::is_url(&url) {
             return Some(url);
         }
-        self.bad("store.url", "sqlite:PATH and memory: are allowed");
+        self.bad("store.url", "sqlite:PATH, postgres://USER@HOST/NAME and memory: are allowed");
         None
     }
 

@@ -71,7 +71,7 @@ fn every_wrong_value_is_told_with_what_is_allowed() {
     let told = errors(&text);
     let lines: Vec<&str> = told.lines().collect();
     assert_eq!(lines.len(), 4, "{told}");
-    assert!(lines[0].starts_with("t.toml:3: store.url: sqlite:PATH and memory:"), "{told}");
+    assert!(lines[0].starts_with("t.toml:3: store.url: sqlite:PATH, postgres://"), "{told}");
     assert!(lines[1].starts_with("t.toml:9: media.port_first: an even port"), "{told}");
     assert!(lines[2].starts_with("t.toml:12: trunk[0].signalling[0]: "), "{told}");
     assert!(lines[3].starts_with("t.toml:15: trunk[0].called_from: request-uri, "), "{told}");

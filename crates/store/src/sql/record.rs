@@ -5,8 +5,8 @@ use model::record::{Attempted, CallType, Cdr, Ending, Received, Withheld};
 use model::{Currency, Instant, Rate, RateVersion, Vouched};
 
 use crate::Error;
-use crate::sqlite::row::{Fields, Packed, argument, corrupt, word_of};
-use crate::sqlite::words::{CAPABILITIES, NUMBER_TYPES, ROUNDINGS};
+use crate::sql::row::{Fields, Packed, argument, corrupt, word_of};
+use crate::sql::words::{CAPABILITIES, NUMBER_TYPES, ROUNDINGS};
 
 /// Stands for the key of a withheld number that is not kept.
 const NO_KEY: &str = "";

@@ -8,16 +8,48 @@ use credits::{Answer, Command};
 use model::Instant;
 use tempfile::TempDir;
 
-use crate::sqlite::SqliteFile;
-use crate::sqlite::writing::{Faults, Writing};
+use crate::cluster;
+use crate::sql::writing::Claim;
+use crate::sql::{Database, Engine};
 use crate::world::{answered, at, close, epoch, funded, leg, now, place, release, roll, top_up};
-use crate::{Error, SqliteStore, Store};
+use crate::{Error, PostgresStore, SqliteStore, Store};
+
+/// Runs each story on a store of each kind that keeps anything.
+macro_rules! stories {
+    ($($name:ident,)*) => {
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(super::Kind::Sqlite).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(super::Kind::Postgres).await;
+            })*
+        }
+    };
+}
+
+stories! {
+    a_commit_that_fails_at_any_statement_is_repaired_by_its_retry,
+    a_commit_whose_write_to_any_table_fails_leaves_nothing_behind,
+    a_settlement_that_fails_at_any_statement_is_repaired_by_its_retry,
+    a_request_dropped_at_any_moment_leaves_the_writer_usable,
+    entries_ended_holds_and_records_cannot_be_changed_even_by_hand,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Sqlite,
+    Postgres,
+}
 
 /// Every statement of a transaction, begin and commit included, is among this many.
 const STATEMENTS: u32 = 8;
 
-#[tokio::test]
-async fn a_commit_that_fails_at_any_statement_is_repaired_by_its_retry() {
+async fn a_commit_that_fails_at_any_statement_is_repaired_by_its_retry(kind: Kind) {
     let before = [place(1, "acme", 30), answered(1, Some("acme"), 5), roll(1, 1, 15, 30)];
     let cases = [
         vec![place(2, "acme", 30)],
@@ -29,11 +61,11 @@ async fn a_commit_that_fails_at_any_statement_is_repaired_by_its_retry() {
         vec![close(1, "acme", 33), place(2, "acme", 30), release(2, "acme")],
     ];
     for batch in cases {
-        let (_folder, clean) = played(&before).await;
+        let (_folder, clean) = played(kind, &before).await;
         let expected = clean.commit(&batch, now()).await.unwrap();
         let mut failures = 0;
         for statement in 1..=STATEMENTS {
-            let (_folder, store) = played(&before).await;
+            let (_folder, store) = played(kind, &before).await;
             arm(&store, statement);
             let answers = match store.commit(&batch, now()).await {
                 Ok(answers) => answers,
@@ -56,8 +88,7 @@ async fn a_commit_that_fails_at_any_statement_is_repaired_by_its_retry() {
 }
 
 /// The writes of a batch travel together: each is made to fail inside the database.
-#[tokio::test]
-async fn a_commit_whose_write_to_any_table_fails_leaves_nothing_behind() {
+async fn a_commit_whose_write_to_any_table_fails_leaves_nothing_behind(kind: Kind) {
     let before = [place(1, "acme", 30), answered(1, Some("acme"), 5), roll(1, 1, 15, 30)];
     let batch = [place(2, "acme", 30), close(1, "acme", 33), top_up("acme", "wire 9", "3.00")];
     for trigger in [
@@ -70,14 +101,19 @@ async fn a_commit_whose_write_to_any_table_fails_leaves_nothing_behind() {
         "AFTER INSERT ON entry",
         "AFTER INSERT ON cdr",
     ] {
-        let (_folder, store) = played(&before).await;
-        let Store::Sqlite(sqlite) = &store else { panic!("no tables in memory") };
-        let fail = format!("CREATE TRIGGER fault {trigger} BEGIN SELECT RAISE(FAIL, 'x'); END");
-        sqlx::query(sqlx::AssertSqlSafe(fail)).execute(&sqlite.0.writer).await.unwrap();
+        let (_folder, store) = played(kind, &before).await;
+        let fail = match kind {
+            Kind::Sqlite => "BEGIN SELECT RAISE(FAIL, 'x'); END",
+            Kind::Postgres => "FOR EACH ROW EXECUTE FUNCTION refuse('x')",
+        };
+        let table = trigger.rsplit(' ').next().unwrap();
+        by_hand(&store, &format!("CREATE TRIGGER fault {trigger} {fail}")).await.unwrap();
         let kept = (store.accounts().await.unwrap(), store.open_legs().await.unwrap());
         assert!(store.commit(&batch, now()).await.is_err(), "{trigger}");
         assert_eq!((store.accounts().await.unwrap(), store.open_legs().await.unwrap()), kept);
-        sqlx::query("DROP TRIGGER fault").execute(&sqlite.0.writer).await.unwrap();
+        let on =
+            if matches!(kind, Kind::Postgres) { format!(" ON {table}") } else { String::new() };
+        by_hand(&store, &format!("DROP TRIGGER fault{on}")).await.unwrap();
         for answer in store.commit(&batch, now()).await.unwrap() {
             assert!(!matches!(answer, Answer::Refused { .. }), "{answer:?}");
         }
@@ -85,10 +121,9 @@ async fn a_commit_whose_write_to_any_table_fails_leaves_nothing_behind() {
     }
 }
 
-#[tokio::test]
-async fn a_settlement_that_fails_at_any_statement_is_repaired_by_its_retry() {
+async fn a_settlement_that_fails_at_any_statement_is_repaired_by_its_retry(kind: Kind) {
     for statement in 1..=STATEMENTS {
-        let (_folder, store) = played(&[]).await;
+        let (_folder, store) = played(kind, &[]).await;
         let first = store.begin_epoch("n1").await.unwrap();
         assert_eq!(first, epoch());
         let open = Command::Open { leg: Box::new(leg(3, None)) };
@@ -114,9 +149,8 @@ async fn a_settlement_that_fails_at_any_statement_is_repaired_by_its_retry() {
     }
 }
 
-#[tokio::test]
-async fn a_request_dropped_at_any_moment_leaves_the_writer_usable() {
-    let (_folder, store) = played(&[]).await;
+async fn a_request_dropped_at_any_moment_leaves_the_writer_usable(kind: Kind) {
+    let (_folder, store) = played(kind, &[]).await;
     for call in 1..40_u64 {
         let batch = [place(call.into(), "acme", 2)];
         let commit = store.commit(&batch, now());
@@ -132,10 +166,12 @@ async fn a_request_dropped_at_any_moment_leaves_the_writer_usable() {
 }
 
 /// A store on which a story has been told.
-async fn played(story: &[Command]) -> (TempDir, Store) {
+async fn played(kind: Kind, story: &[Command]) -> (TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
-    let opened = SqliteFile::open(&folder.path().join("book.db")).await.unwrap();
-    let store = Store::Sqlite(SqliteStore(opened.into()));
+    let store = match kind {
+        Kind::Sqlite => opened(&folder).await,
+        Kind::Postgres => postgres().await,
+    };
     funded(&store, &["acme"]).await;
     for answer in store.commit(story, now()).await.unwrap() {
         assert!(!matches!(answer, Answer::Refused { .. }), "{answer:?}");
@@ -143,9 +179,33 @@ async fn played(story: &[Command]) -> (TempDir, Store) {
     (folder, store)
 }
 
+async fn postgres() -> Store {
+    let url = cluster::shared().await.database("template1");
+    Store::open(&url).await.unwrap()
+}
+
+async fn opened(folder: &TempDir) -> Store {
+    Store::open(&format!("sqlite:{}", folder.path().join("book.db").display())).await.unwrap()
+}
+
+fn database(store: &Store) -> &Database {
+    let (Store::Sqlite(SqliteStore(database)) | Store::Postgres(PostgresStore(database))) = store
+    else {
+        panic!("no rows in memory")
+    };
+    database
+}
+
+async fn by_hand(store: &Store, sql: &str) -> Result<(), sqlx::Error> {
+    let sql = sqlx::AssertSqlSafe(sql.to_owned());
+    match &database(store).engine {
+        Engine::Sqlite(file) => sqlx::query(sql).execute(file.writer()).await.map(|_| ()),
+        Engine::Postgres(server) => sqlx::query(sql).execute(server.writers()).await.map(|_| ()),
+    }
+}
+
 fn arm(store: &Store, statement: u32) {
-    let Store::Sqlite(sqlite) = store else { panic!("no faults in memory") };
-    sqlite.0.faults.left.store(statement, SeqCst);
+    database(store).faults.left.store(statement, SeqCst);
 }
 
 fn disarm(store: &Store) {
@@ -175,9 +235,8 @@ fn assert_same(answers: &[Answer], expected: &[Answer]) {
 
 #[tokio::test]
 async fn a_full_disk_refuses_and_loses_nothing() {
-    let (_folder, store) = played(&[place(1, "acme", 5)]).await;
-    let Store::Sqlite(sqlite) = &store else { panic!("no disk in memory") };
-    sqlx::query("PRAGMA max_page_count = 1").execute(&sqlite.0.writer).await.unwrap();
+    let (_folder, store) = played(Kind::Sqlite, &[place(1, "acme", 5)]).await;
+    by_hand(&store, "PRAGMA max_page_count = 1").await.unwrap();
     let mut refused = 0;
     for call in 100..400 {
         match store.commit(&[place(call, "acme", 0), release(call, "acme")], now()).await {
@@ -188,7 +247,7 @@ async fn a_full_disk_refuses_and_loses_nothing() {
     }
     assert!(refused > 0, "the disk was never full");
     crate::world::sound(&store).await;
-    sqlx::query("PRAGMA max_page_count = 1000000").execute(&sqlite.0.writer).await.unwrap();
+    by_hand(&store, "PRAGMA max_page_count = 1000000").await.unwrap();
     for call in 100..400 {
         let batch = [place(call, "acme", 0), release(call, "acme")];
         store.commit(&batch, now()).await.unwrap();
@@ -200,9 +259,9 @@ async fn a_full_disk_refuses_and_loses_nothing() {
 
 #[tokio::test]
 async fn a_locked_database_refuses_in_time_and_works_afterwards() {
-    let (folder, store) = played(&[]).await;
-    let other = SqliteFile::open(&folder.path().join("book.db")).await.unwrap();
-    let held = Writing::begin(&other.writer, &Faults::default()).await.unwrap();
+    let (folder, store) = played(Kind::Sqlite, &[]).await;
+    let other = opened(&folder).await;
+    let held = database(&other).begin(Claim::Rows).await.unwrap();
     let patience = std::time::Duration::from_secs(2);
     let batch = [place(1, "acme", 5)];
     let commit = store.commit(&batch, now());
@@ -215,11 +274,9 @@ async fn a_locked_database_refuses_in_time_and_works_afterwards() {
     crate::world::sound(&store).await;
 }
 
-#[tokio::test]
-async fn entries_ended_holds_and_records_cannot_be_changed_even_by_hand() {
-    let (_folder, store) = played(&[place(1, "acme", 5), close(1, "acme", 4)]).await;
-    let Store::Sqlite(sqlite) = &store else { panic!("no rows in memory") };
-    for by_hand in [
+async fn entries_ended_holds_and_records_cannot_be_changed_even_by_hand(kind: Kind) {
+    let (_folder, store) = played(kind, &[place(1, "acme", 5), close(1, "acme", 4)]).await;
+    for change in [
         "UPDATE entry SET amount = 0",
         "DELETE FROM entry",
         "UPDATE hold SET state = 'open'",
@@ -227,8 +284,7 @@ async fn entries_ended_holds_and_records_cannot_be_changed_even_by_hand() {
         "UPDATE account SET held = -1",
         "UPDATE account SET captured = granted + 1",
     ] {
-        let done = sqlx::query(by_hand).execute(&sqlite.0.writer).await;
-        assert!(done.is_err(), "{by_hand}");
+        assert!(by_hand(&store, change).await.is_err(), "{change}");
     }
     crate::world::sound(&store).await;
 }

@@ -13,13 +13,16 @@ use crate::Error;
 pub(crate) struct Packed(Vec<Value>);
 
 impl Packed {
-    pub(crate) fn text(mut self, text: impl Display) -> Self {
-        self.0.push(Value::String(text.to_string()));
-        self
+    pub(crate) fn text(self, text: impl Display) -> Self {
+        self.maybe_text(Some(text))
     }
 
+    /// PostgreSQL knows no text with NUL in it: it is replaced.
     pub(crate) fn maybe_text(mut self, text: Option<impl Display>) -> Self {
-        self.0.push(text.map_or(Value::Null, |text| Value::String(text.to_string())));
+        self.0.push(text.map_or(Value::Null, |text| {
+            let text = text.to_string();
+            Value::String(if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text })
+        }));
         self
     }
 
@@ -73,9 +76,9 @@ pub(crate) fn argument(rows: impl Iterator<Item = Packed>) -> String {
     Value::Array(rows.map(|row| Value::Array(row.0)).collect()).to_string()
 }
 
-/// Writes bare keys as the one argument of a statement.
+/// Writes keys as the one argument of a statement, each a row of one column.
 pub(crate) fn keys(keys: impl Iterator<Item = impl Display>) -> String {
-    Value::Array(keys.map(|key| Value::String(key.to_string())).collect()).to_string()
+    argument(keys.map(|key| Packed::default().text(key)))
 }
 
 /// A row as read, consumed from its first column.

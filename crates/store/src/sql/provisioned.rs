@@ -5,32 +5,31 @@ use std::collections::BTreeSet;
 use model::policy::{DestinationRule, Group, OrganizationOutbound, UserOutbound};
 use model::record::{Licence, Meeting, Organization, Provision, ServiceNumber, TariffRow, User};
 use model::{Currency, DialOutRules, GroupId, ListedCall, MeetingDialOut, Pin};
-use sqlx::SqliteConnection;
 
 use crate::Error;
 use crate::provision::{merge, tariff_key};
-use crate::sqlite::SqliteFile;
-use crate::sqlite::guards;
-use crate::sqlite::record::{maybe_currency, maybe_rate, pack_rate};
-use crate::sqlite::row::{Fields, Packed, argument, corrupt, word_of};
-use crate::sqlite::save::open_accounts;
-use crate::sqlite::views::read_all;
-use crate::sqlite::words::{LICENCES, NUMBER_TYPES, REFUSALS, TARIFF_KINDS};
-use crate::sqlite::writing::{Writing, failed};
+use crate::sql::Database;
+use crate::sql::guards;
+use crate::sql::record::{maybe_currency, maybe_rate, pack_rate};
+use crate::sql::row::{Fields, Packed, argument, corrupt, word_of};
+use crate::sql::save::open_accounts;
+use crate::sql::session::Session;
+use crate::sql::words::{LICENCES, NUMBER_TYPES, REFUSALS, TARIFF_KINDS};
+use crate::sql::writing::{Claim, Writing};
 
-const READ_REVISION: &str = "SELECT number FROM revision";
+const READ_REVISION: &str = "SELECT json_array(number) FROM revision";
 
-impl SqliteFile {
+impl Database {
     pub(crate) async fn provision(&self) -> Result<Provision, Error> {
-        read(&mut *self.reading().await?).await
+        read(&mut self.reading().await?).await
     }
 
     pub(crate) async fn revision(&self) -> Result<u64, Error> {
-        revision(&mut *self.reading().await?).await
+        revision(&mut self.reading().await?).await
     }
 
     pub(crate) async fn apply(&self, change: &Provision) -> Result<u64, Error> {
-        let mut writing = Writing::begin(&self.writer, &self.faults).await?;
+        let mut writing = self.begin(Claim::Provisioning).await?;
         let current = read(writing.next_statement()?).await?;
         let Some(merged) = merge(&current, change)? else {
             return Ok(current.revision);
@@ -44,14 +43,16 @@ impl SqliteFile {
 }
 
 pub(super) const WRITE_REVISION: &str = "
-UPDATE revision SET number = new.value ->> 0 FROM json_each($1) AS new";
+UPDATE revision SET number = CAST(new.value ->> 0 AS BIGINT) FROM json_each($1) AS new";
 
 const ORGANIZATIONS: &str = "
 INSERT INTO organization (id, name, currency, payg_needs_credits_licence, country, policy,
     premium_allowed, satellite_allowed, destinations, dial_out_allowed, dial_out_press_one,
     dial_out_ring_secs, time_zone)
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
-    value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12
+SELECT value ->> 0, value ->> 1, value ->> 2, CAST(value ->> 3 AS BIGINT), value ->> 4, value ->> 5,
+    CAST(value ->> 6 AS BIGINT), CAST(value ->> 7 AS BIGINT), value ->> 8,
+    CAST(value ->> 9 AS BIGINT), CAST(value ->> 10 AS BIGINT), CAST(value ->> 11 AS BIGINT),
+    value ->> 12
 FROM json_each($1) WHERE true
 ON CONFLICT (id) DO UPDATE SET name = excluded.name,
     payg_needs_credits_licence = excluded.payg_needs_credits_licence, country = excluded.country,
@@ -62,15 +63,15 @@ ON CONFLICT (id) DO UPDATE SET name = excluded.name,
 
 const GROUPS: &str = "
 INSERT INTO user_group (id, name, organization, rank, policy)
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4
+SELECT value ->> 0, value ->> 1, value ->> 2, CAST(value ->> 3 AS BIGINT), value ->> 4
 FROM json_each($1) WHERE true
 ON CONFLICT (id) DO UPDATE SET name = excluded.name, organization = excluded.organization,
     rank = excluded.rank, policy = excluded.policy";
 
 const USERS: &str = "
 INSERT INTO users (id, name, organization, licences, toll_free_allowed, country, policy, groups)
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
-    value ->> 7
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, CAST(value ->> 4 AS BIGINT), value ->> 5,
+    value ->> 6, value ->> 7
 FROM json_each($1) WHERE true
 ON CONFLICT (id) DO UPDATE SET name = excluded.name, organization = excluded.organization,
     licences = excluded.licences, toll_free_allowed = excluded.toll_free_allowed,
@@ -79,8 +80,9 @@ ON CONFLICT (id) DO UPDATE SET name = excluded.name, organization = excluded.org
 const MEETINGS: &str = "
 INSERT INTO meeting (id, name, organizer, conference_id, participants_max, announce,
     dial_out_allowed, dial_out_press_one, dial_out_ring_secs, dial_out_calls)
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
-    value ->> 7, value ->> 8, value ->> 9
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, CAST(value ->> 4 AS BIGINT),
+    CAST(value ->> 5 AS BIGINT), CAST(value ->> 6 AS BIGINT), CAST(value ->> 7 AS BIGINT),
+    CAST(value ->> 8 AS BIGINT), value ->> 9
 FROM json_each($1) WHERE true
 ON CONFLICT (id) DO UPDATE SET name = excluded.name, organizer = excluded.organizer,
     conference_id = excluded.conference_id, participants_max = excluded.participants_max,
@@ -92,7 +94,7 @@ const NUMBERS: &str = "
 INSERT INTO service_number (id, did, number_type, dedicated_to, bound_to, country, language,
     is_default, refusals)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
-    value ->> 7, value ->> 8
+    CAST(value ->> 7 AS BIGINT), value ->> 8
 FROM json_each($1) WHERE true
 ON CONFLICT (id) DO UPDATE SET did = excluded.did, number_type = excluded.number_type,
     dedicated_to = excluded.dedicated_to, bound_to = excluded.bound_to,
@@ -107,8 +109,9 @@ const TARIFFS: &str = "
 INSERT INTO tariff (organization, currency, kind, number_prefix, caller_prefix,
     rate_version, rate_fee, rate_per_minute, rate_initial_secs, rate_subsequent_secs,
     rate_minimum, rate_rounding)
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
-    value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5,
+    CAST(value ->> 6 AS BIGINT), value ->> 7, CAST(value ->> 8 AS BIGINT),
+    CAST(value ->> 9 AS BIGINT), CAST(value ->> 10 AS BIGINT), value ->> 11
 FROM json_each($1)";
 
 async fn write(writing: &mut Writing, change: &Provision) -> Result<(), Error> {
@@ -125,13 +128,12 @@ async fn write(writing: &mut Writing, change: &Provision) -> Result<(), Error> {
     guards::write(writing, &change.guards).await
 }
 
-async fn revision(connection: &mut SqliteConnection) -> Result<u64, Error> {
-    let number = sqlx::query_scalar::<_, i64>(READ_REVISION).fetch_one(connection).await;
-    let number = number.map_err(|error| failed(&error))?;
-    u64::try_from(number).map_err(|_| corrupt("the revision is negative"))
+async fn revision(session: &mut Session) -> Result<u64, Error> {
+    let kept = session.read(READ_REVISION, &[], |row| row.int()).await?;
+    kept.first().copied().ok_or_else(|| corrupt("the revision is missing"))
 }
 
-pub(super) async fn read(connection: &mut SqliteConnection) -> Result<Provision, Error> {
+pub(super) async fn read(session: &mut Session) -> Result<Provision, Error> {
     const ORGANIZATIONS: &str = "
 SELECT json_array(id, name, currency, payg_needs_credits_licence, country, policy, premium_allowed,
     satellite_allowed, destinations, dial_out_allowed, dial_out_press_one, dial_out_ring_secs,
@@ -154,24 +156,18 @@ FROM meeting ORDER BY id";
 SELECT json_array(organization, currency, kind, number_prefix, caller_prefix, rate_version,
     rate_fee, rate_per_minute, rate_initial_secs, rate_subsequent_secs, rate_minimum, rate_rounding)
 FROM tariff";
-    let revision = revision(connection).await?;
-    let organizations = sqlx::query_scalar(ORGANIZATIONS).fetch_all(&mut *connection).await;
-    let groups = sqlx::query_scalar(GROUPS).fetch_all(&mut *connection).await;
-    let users = sqlx::query_scalar(USERS).fetch_all(&mut *connection).await;
-    let numbers = sqlx::query_scalar(NUMBERS).fetch_all(&mut *connection).await;
-    let meetings = sqlx::query_scalar(MEETINGS).fetch_all(&mut *connection).await;
-    let tariffs = sqlx::query_scalar(TARIFFS).fetch_all(&mut *connection).await;
-    let mut tariffs = read_all(tariffs, tariff)?;
+    let revision = revision(session).await?;
+    let mut tariffs = session.read(TARIFFS, &[], tariff).await?;
     tariffs.sort_by(|a, b| tariff_key(a).cmp(&tariff_key(b)));
     Ok(Provision {
         revision,
-        organizations: read_all(organizations, organization)?,
-        groups: read_all(groups, group)?,
-        users: read_all(users, user)?,
-        numbers: read_all(numbers, number)?,
-        meetings: read_all(meetings, meeting)?,
+        organizations: session.read(ORGANIZATIONS, &[], organization).await?,
+        groups: session.read(GROUPS, &[], group).await?,
+        users: session.read(USERS, &[], user).await?,
+        numbers: session.read(NUMBERS, &[], number).await?,
+        meetings: session.read(MEETINGS, &[], meeting).await?,
         tariffs,
-        guards: guards::read(connection).await?,
+        guards: guards::read(session).await?,
     })
 }
 

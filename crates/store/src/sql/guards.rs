@@ -5,23 +5,23 @@ use model::{
     Allowance, Budget, CallId, Country, Did, E164, Guards, NewCountries, Night, Outlay, Screen,
     Standing, Subject, Suspension, Unapproved, UnixTime,
 };
-use sqlx::SqliteConnection;
 
 use crate::Error;
 use crate::guards::{Act, Verb, after};
-use crate::sqlite::SqliteFile;
-use crate::sqlite::provisioned::{WRITE_REVISION, read as read_provision};
-use crate::sqlite::row::word_of;
-use crate::sqlite::row::{Fields, Packed, argument, corrupt};
-use crate::sqlite::views::read_all;
-use crate::sqlite::words::{NEW_COUNTRIES, STANDINGS};
-use crate::sqlite::writing::Writing;
+use crate::sql::Database;
+use crate::sql::provisioned::{WRITE_REVISION, read as read_provision};
+use crate::sql::row::word_of;
+use crate::sql::row::{Fields, Packed, argument, corrupt};
+use crate::sql::session::Session;
+use crate::sql::words::{NEW_COUNTRIES, STANDINGS};
+use crate::sql::writing::{Claim, Writing};
 
 const BUDGETS: &str = "
 INSERT INTO budget (kind, subject, concurrent, per_minute, spend_hour, spend_day, country_day,
     max_secs, new_countries, approved, denied, night)
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
-    value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11
+SELECT value ->> 0, value ->> 1, CAST(value ->> 2 AS BIGINT), CAST(value ->> 3 AS BIGINT),
+    CAST(value ->> 4 AS BIGINT), CAST(value ->> 5 AS BIGINT), CAST(value ->> 6 AS BIGINT),
+    CAST(value ->> 7 AS BIGINT), value ->> 8, value ->> 9, value ->> 10, value ->> 11
 FROM json_each($1) WHERE true
 ON CONFLICT (kind, subject) DO UPDATE SET concurrent = excluded.concurrent,
     per_minute = excluded.per_minute, spend_hour = excluded.spend_hour,
@@ -31,7 +31,7 @@ ON CONFLICT (kind, subject) DO UPDATE SET concurrent = excluded.concurrent,
 
 const SCREENS: &str = "
 INSERT INTO screen (kind, subject, callers, anonymous_refused, lines_refused)
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4
+SELECT value ->> 0, value ->> 1, value ->> 2, CAST(value ->> 3 AS BIGINT), value ->> 4
 FROM json_each($1) WHERE true
 ON CONFLICT (kind, subject) DO UPDATE SET callers = excluded.callers,
     anonymous_refused = excluded.anonymous_refused, lines_refused = excluded.lines_refused";
@@ -42,18 +42,19 @@ WHERE (kind, subject) IN (SELECT value ->> 0, value ->> 1 FROM json_each($1))";
 
 const SUSPENSIONS: &str = "
 INSERT INTO suspension (kind, subject, standing, reason, since)
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each($1)";
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, CAST(value ->> 4 AS BIGINT)
+FROM json_each($1)";
 
 const ACTS: &str = "
 INSERT INTO act (sequence, at, actor, verb, kind, subject, reason)
-SELECT (SELECT coalesce(max(sequence), 0) + 1 FROM act), value ->> 0, value ->> 1, value ->> 2,
-    value ->> 3, value ->> 4, value ->> 5
+SELECT (SELECT coalesce(max(sequence), 0) + 1 FROM act), CAST(value ->> 0 AS BIGINT), value ->> 1,
+    value ->> 2, value ->> 3, value ->> 4, value ->> 5
 FROM json_each($1)";
 
-impl SqliteFile {
+impl Database {
     /// Does an act and writes it down; returns the revision.
     pub(crate) async fn act(&self, act: &Act) -> Result<u64, Error> {
-        let mut writing = Writing::begin(&self.writer, &self.faults).await?;
+        let mut writing = self.begin(Claim::Provisioning).await?;
         let current = read_provision(writing.next_statement()?).await?;
         let guards = after(&current.guards, act);
         let changed = guards != current.guards;
@@ -76,9 +77,7 @@ impl SqliteFile {
     pub(crate) async fn acts(&self, most: u32) -> Result<Vec<Act>, Error> {
         const ACTS: &str = "
 SELECT json_array(at, actor, verb, kind, subject, reason) FROM act ORDER BY sequence DESC LIMIT $1";
-        let mut reading = self.reading().await?;
-        let rows = sqlx::query_scalar(ACTS).bind(i64::from(most)).fetch_all(&mut *reading).await;
-        read_all(rows, act)
+        self.reading().await?.read(ACTS, &[i64::from(most).into()], act).await
     }
 
     /// Reads calls out that are over, in the order in which their records were written.
@@ -92,10 +91,8 @@ SELECT json_array(call, written, organization, organizer, called, invited, answe
     connected_micros, charge)
 FROM cdr WHERE decision_allowed = 1 AND trunk <> '' AND (written, call) > ($1, $2)
 ORDER BY written, call LIMIT $3";
-        let mut reading = self.reading().await?;
-        let query = sqlx::query_scalar(OUTLAYS).bind(written.micros).bind(call.to_string());
-        let rows = query.bind(i64::from(most)).fetch_all(&mut *reading).await;
-        read_all(rows, outlay)
+        let after = [written.micros.into(), call.to_string().into(), i64::from(most).into()];
+        self.reading().await?.read(OUTLAYS, &after, outlay).await
     }
 
     /// Reads the newest calls that were refused because nobody has approved the country.
@@ -107,9 +104,8 @@ ORDER BY written, call LIMIT $3";
         const UNAPPROVED: &str = "
 SELECT json_array(organization, called, written) FROM cdr
 WHERE label = 'country_unapproved' AND written >= $1 ORDER BY written DESC, call DESC LIMIT $2";
-        let mut reading = self.reading().await?;
-        let query = sqlx::query_scalar(UNAPPROVED).bind(since.micros).bind(i64::from(most));
-        read_all(query.fetch_all(&mut *reading).await, unapproved)
+        let newest = [since.micros.into(), i64::from(most).into()];
+        self.reading().await?.read(UNAPPROVED, &newest, unapproved).await
     }
 }
 
@@ -120,7 +116,7 @@ pub(super) async fn write(writing: &mut Writing, guards: &Guards) -> Result<(), 
 }
 
 /// Reads all guards.
-pub(super) async fn read(connection: &mut SqliteConnection) -> Result<Guards, Error> {
+pub(super) async fn read(session: &mut Session) -> Result<Guards, Error> {
     const BUDGETS: &str = "
 SELECT json_array(kind, subject, concurrent, per_minute, spend_hour, spend_day, country_day,
     max_secs, new_countries, approved, denied, night)
@@ -129,13 +125,10 @@ FROM budget";
 SELECT json_array(kind, subject, standing, reason, since) FROM suspension";
     const SCREENS: &str = "
 SELECT json_array(kind, subject, callers, anonymous_refused, lines_refused) FROM screen";
-    let budgets = sqlx::query_scalar(BUDGETS).fetch_all(&mut *connection).await;
-    let suspensions = sqlx::query_scalar(SUSPENSIONS).fetch_all(&mut *connection).await;
-    let screens = sqlx::query_scalar(SCREENS).fetch_all(&mut *connection).await;
     let mut guards = Guards {
-        budgets: read_all(budgets, budget)?,
-        suspensions: read_all(suspensions, suspension)?,
-        screens: read_all(screens, screen)?,
+        budgets: session.read(BUDGETS, &[], budget).await?,
+        suspensions: session.read(SUSPENSIONS, &[], suspension).await?,
+        screens: session.read(SCREENS, &[], screen).await?,
     };
     guards.budgets.sort_by_key(|row| row.subject);
     guards.suspensions.sort_by_key(|row| row.subject);

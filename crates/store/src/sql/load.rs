@@ -4,43 +4,53 @@ use credits::{Account, End, Hold, Leg, OPEN_HOLDS, OpenLeg, Over, Page, Running,
 use model::{AccountId, HoldId, Money};
 
 use crate::Error;
-use crate::sqlite::record::{maybe_instant, maybe_rate, unpack_cdr};
-use crate::sqlite::row::{Fields, Packed, argument, corrupt, keys};
-use crate::sqlite::words::{CLASSES, ENDS, HOLD_STATES};
-use crate::sqlite::writing::{Writing, failed};
+use crate::sql::record::{maybe_instant, maybe_rate, unpack_cdr};
+use crate::sql::row::{Fields, Packed, argument, corrupt, keys};
+use crate::sql::words::{CLASSES, ENDS, HOLD_STATES};
+use crate::sql::writing::Writing;
 
 /// $1 accounts, $2 legs, $3 holds, $4 purchases, $5 most open holds of a leg, which are its newest.
 const LOAD: &str = "
-SELECT 'account', json_array(id, granted, captured, expired, held, credit_limit, burn_per_sec,
+SELECT json_array('account', id, granted, captured, expired, held, credit_limit, burn_per_sec,
     entries, version)
 FROM account WHERE id IN (
-    SELECT value FROM json_each($1)
-    UNION SELECT account FROM leg WHERE call IN (SELECT value FROM json_each($2))
-    UNION SELECT paid_by FROM cdr WHERE call IN (SELECT value FROM json_each($2)))
+    SELECT value ->> 0 FROM json_each($1)
+    UNION SELECT account FROM leg WHERE call IN (SELECT value ->> 0 FROM json_each($2))
+    UNION SELECT paid_by FROM cdr WHERE call IN (SELECT value ->> 0 FROM json_each($2)))
 UNION ALL
-SELECT 'leg', json_array(call, node, epoch, dialog, answered_micros, account, class, rate,
+SELECT json_array('leg', call, node, epoch, dialog, answered_micros, account, class, rate,
     funded_secs, captured, cdr, next_sequence)
-FROM leg WHERE call IN (SELECT value FROM json_each($2))
+FROM leg WHERE call IN (SELECT value ->> 0 FROM json_each($2))
 UNION ALL
-SELECT 'over', json_array(call, ended, paid_by, used_micros, captured)
-FROM cdr WHERE call IN (SELECT value FROM json_each($2))
+SELECT json_array('over', call, ended, paid_by, used_micros, captured)
+FROM cdr WHERE call IN (SELECT value ->> 0 FROM json_each($2))
 UNION ALL
-SELECT 'hold', json_array(hold.leg, hold.sequence, hold.account, hold.from_secs, hold.until_secs,
+SELECT json_array('hold', hold.leg, hold.sequence, hold.account, hold.from_secs, hold.until_secs,
     hold.wanted_secs, hold.covers_secs, hold.amount, hold.state, hold.captured, hold.placed)
 FROM leg JOIN hold ON hold.leg = leg.call AND hold.sequence >= leg.next_sequence - $5
     AND hold.state = 'open'
-WHERE leg.call IN (SELECT value FROM json_each($2))
+WHERE leg.call IN (SELECT value ->> 0 FROM json_each($2))
 UNION ALL
-SELECT 'hold', json_array(hold.leg, hold.sequence, hold.account, hold.from_secs, hold.until_secs,
+SELECT json_array('hold', hold.leg, hold.sequence, hold.account, hold.from_secs, hold.until_secs,
     hold.wanted_secs, hold.covers_secs, hold.amount, hold.state, hold.captured, hold.placed)
 FROM json_each($3) AS asked
-JOIN hold ON hold.leg = asked.value ->> 0 AND hold.sequence = asked.value ->> 1
+JOIN hold ON hold.leg = asked.value ->> 0
+    AND hold.sequence = CAST(asked.value ->> 1 AS BIGINT)
 UNION ALL
-SELECT 'bought', json_array(lot.account, lot.reference, lot.amount)
+SELECT json_array('bought', lot.account, lot.reference, lot.amount)
 FROM json_each($4) AS asked
 JOIN lot ON lot.account = asked.value ->> 0 AND lot.reference = asked.value ->> 1
 UNION ALL
-SELECT 'node', json_array(name, settled_below) FROM node";
+SELECT json_array('node', name, settled_below) FROM node";
+
+/// Locks the accounts that a batch concerns, in the order of their ids, before anything is read of
+/// them. $1 accounts, $2 legs.
+const LOCK: &str = "
+SELECT json_array(id) FROM account WHERE id IN (
+    SELECT value ->> 0 FROM json_each($1)
+    UNION SELECT account FROM leg WHERE call IN (SELECT value ->> 0 FROM json_each($2))
+    UNION SELECT paid_by FROM cdr WHERE call IN (SELECT value ->> 0 FROM json_each($2)))
+ORDER BY id FOR UPDATE";
 
 /// Columns of an open leg, for [`open_leg`].
 pub(crate) const OPEN_LEGS: &str = "
@@ -54,19 +64,21 @@ pub(crate) async fn page(writing: &mut Writing, wanted: &Wanted) -> Result<Page,
     let bought = bought.map(|(account, text)| Packed::default().text(account).text(text));
     let holds = wanted.holds.iter();
     let holds = holds.map(|hold| Packed::default().text(hold.leg).int(hold.sequence));
-    let connection = writing.next_statement()?;
-    let rows = sqlx::query_as::<_, (String, String)>(LOAD)
-        .bind(keys(wanted.accounts.iter()))
-        .bind(keys(wanted.legs.iter()))
-        .bind(argument(holds))
-        .bind(argument(bought))
-        .bind(i64::try_from(OPEN_HOLDS).unwrap_or(i64::MAX))
-        .fetch_all(connection)
-        .await
-        .map_err(|error| failed(&error))?;
+    let (accounts, legs) = (keys(wanted.accounts.iter()), keys(wanted.legs.iter()));
+    writing.lock(LOCK, &[accounts.as_str().into(), legs.as_str().into()]).await?;
+    let most = i64::try_from(OPEN_HOLDS).unwrap_or(i64::MAX);
+    let arguments = [
+        accounts.into(),
+        legs.into(),
+        argument(holds).into(),
+        argument(bought).into(),
+        most.into(),
+    ];
+    let rows = writing.next_statement()?.rows(LOAD, &arguments).await?;
     let mut page = Page::default();
-    for (kind, row) in rows {
-        put(&mut page, &kind, &mut Fields::read(&row)?)?;
+    for row in rows {
+        let mut row = Fields::read(&row)?;
+        put(&mut page, &row.text()?, &mut row)?;
     }
     give_holds(&mut page);
     match page.accounts.values().all(Account::is_sound) {

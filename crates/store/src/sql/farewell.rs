@@ -4,24 +4,22 @@ use credits::{Farewell, OpenLeg};
 use model::{CallId, UnixTime};
 
 use crate::Error;
-use crate::sqlite::SqliteFile;
-use crate::sqlite::row::{Fields, Packed, keys};
-use crate::sqlite::views::read_all;
-use crate::sqlite::writing::Writing;
+use crate::sql::Database;
+use crate::sql::row::{Fields, Packed, keys};
+use crate::sql::writing::{Claim, Writing};
 
-impl SqliteFile {
+impl Database {
     pub(crate) async fn farewells(&self) -> Result<Vec<Farewell>, Error> {
         const READ: &str = "
 SELECT json_array(call, dialog, since) FROM farewell ORDER BY since, call";
-        let mut reading = self.reading().await?;
-        read_all(sqlx::query_scalar(READ).fetch_all(&mut *reading).await, farewell)
+        self.reading().await?.read(READ, &[], farewell).await
     }
 
     pub(crate) async fn forget_farewells(&self, calls: &[CallId]) -> Result<(), Error> {
         const FORGET: &str = "
-DELETE FROM farewell WHERE call IN (SELECT value FROM json_each($1))";
-        let mut writing = Writing::begin(&self.writer, &self.faults).await?;
-        writing.run(FORGET, keys(calls.iter())).await?;
+DELETE FROM farewell WHERE call IN (SELECT value ->> 0 FROM json_each($1))";
+        let mut writing = self.begin(Claim::Nothing).await?;
+        writing.run(FORGET, &[keys(calls.iter()).into()]).await?;
         writing.commit().await
     }
 }
@@ -34,7 +32,8 @@ pub(crate) async fn owe(
 ) -> Result<(), Error> {
     const OWE: &str = "
 INSERT INTO farewell (call, dialog, since)
-SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each($1) WHERE true
+SELECT value ->> 0, value ->> 1, CAST(value ->> 2 AS BIGINT)
+FROM json_each($1) WHERE true
 ON CONFLICT (call) DO NOTHING";
     let owed = legs.iter().filter_map(|leg| Farewell::owed(leg, since));
     let rows = owed.map(|owed| Packed::default().text(owed.call).text(owed.dialog).time(since));

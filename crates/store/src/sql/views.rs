@@ -5,15 +5,14 @@ use std::collections::BTreeMap;
 use credits::{AccountView, Case, Entry, Epoch, Lot, OpenLeg};
 use model::record::Cdr;
 use model::{AccountId, CallId, HoldId, Instant, OrganizationId, UnixTime};
-use sqlx::{Sqlite, SqliteConnection, Transaction};
 
 use crate::Error;
-use crate::sqlite::SqliteFile;
-use crate::sqlite::load::{OPEN_LEGS, account, hold, open_leg};
-use crate::sqlite::record::{maybe_currency, unpack_cdr};
-use crate::sqlite::row::{Fields, corrupt};
-use crate::sqlite::words::ENTRY_KINDS;
-use crate::sqlite::writing::failed;
+use crate::sql::Database;
+use crate::sql::load::{OPEN_LEGS, account, hold, open_leg};
+use crate::sql::record::{maybe_currency, unpack_cdr};
+use crate::sql::row::{Fields, corrupt};
+use crate::sql::session::{Session, Words};
+use crate::sql::words::ENTRY_KINDS;
 
 /// The columns of a record after `captured`, as `unpack_cdr` reads them.
 macro_rules! select_cdr {
@@ -54,19 +53,38 @@ macro_rules! select_account {
     };
 }
 
-impl SqliteFile {
+/// The newest call of a SIP Call-ID, live ones first. A live leg has it in its record.
+macro_rules! by_sip_call_id {
+    ($record:literal) => {
+        concat!(
+            "SELECT json_array(call) FROM (
+                SELECT call, 1 AS live, 0 AS written FROM leg WHERE ",
+            $record,
+            " ->> 1 = $1
+                UNION ALL SELECT call, 0, written FROM cdr WHERE sip_call_id = $1
+                UNION ALL SELECT cdr.call, 0, cdr.written
+                    FROM attempt JOIN cdr ON cdr.call = attempt.call
+                    WHERE attempt.sip_call_id = $1) AS found
+            ORDER BY live DESC, written DESC, call DESC LIMIT 1"
+        )
+    };
+}
+
+const BY_SIP_CALL_ID: Words =
+    Words { sqlite: by_sip_call_id!("cdr"), postgres: by_sip_call_id!("cdr::jsonb") };
+
+impl Database {
     pub(crate) async fn cdrs(&self, most: u32) -> Result<Vec<Cdr>, Error> {
         let mut reading = self.reading().await?;
-        let query = sqlx::query_scalar(select_cdr!("ORDER BY written DESC, call DESC LIMIT $1"));
-        let rows = query.bind(i64::from(most)).fetch_all(&mut *reading).await;
-        read_all(rows, unpack_cdr)
+        const NEWEST: &str = select_cdr!("ORDER BY written DESC, call DESC LIMIT $1");
+        reading.read(NEWEST, &[i64::from(most).into()], unpack_cdr).await
     }
 
     pub(crate) async fn account(&self, of: OrganizationId) -> Result<Option<AccountView>, Error> {
         let mut reading = self.reading().await?;
-        let query = sqlx::query_scalar(select_account!("WHERE account.id = $1"));
-        let rows = query.bind(of.account().to_string()).fetch_all(&mut *reading).await;
-        let mut found = read_all(rows, account_view)?;
+        const OF: &str = select_account!("WHERE account.id = $1");
+        let id = of.account().to_string();
+        let mut found = reading.read(OF, &[id.into()], account_view).await?;
         let Some(mut view) = found.pop() else {
             return Ok(None);
         };
@@ -76,8 +94,8 @@ impl SqliteFile {
 
     pub(crate) async fn accounts(&self) -> Result<Vec<AccountView>, Error> {
         let mut reading = self.reading().await?;
-        let query = sqlx::query_scalar(select_account!("ORDER BY account.id"));
-        let mut views = read_all(query.fetch_all(&mut *reading).await, account_view)?;
+        const ALL: &str = select_account!("ORDER BY account.id");
+        let mut views = reading.read(ALL, &[], account_view).await?;
         let mut lots = lots(&mut reading).await?;
         for view in &mut views {
             view.lots = lots.remove(&view.organization.account()).unwrap_or_default();
@@ -91,16 +109,14 @@ impl SqliteFile {
         from: UnixTime,
         until: UnixTime,
     ) -> Result<Vec<Entry>, Error> {
-        let mut reading = self.reading().await?;
-        let query = sqlx::query_scalar(select_entry!(
-            "WHERE account = $1 AND written >= $2 AND written < $3 ORDER BY number"
-        ));
-        let query = query.bind(account.to_string()).bind(from.micros).bind(until.micros);
-        read_all(query.fetch_all(&mut *reading).await, entry)
+        const OF: &str =
+            select_entry!("WHERE account = $1 AND written >= $2 AND written < $3 ORDER BY number");
+        let arguments = [account.to_string().into(), from.micros.into(), until.micros.into()];
+        self.reading().await?.read(OF, &arguments, entry).await
     }
 
     pub(crate) async fn open_legs(&self) -> Result<Vec<OpenLeg>, Error> {
-        open_legs(&mut *self.reading().await?).await
+        open_legs(&mut self.reading().await?).await
     }
 
     pub(crate) async fn case(&self, key: &str) -> Result<Option<Case>, Error> {
@@ -110,52 +126,35 @@ impl SqliteFile {
         {
             return Ok(Some(case));
         }
-        const BY_SIP_CALL_ID: &str = "
-SELECT call FROM (
-    SELECT call, 1 AS live, 0 AS written FROM leg WHERE cdr ->> 1 = $1
-    UNION ALL SELECT call, 0, written FROM cdr WHERE sip_call_id = $1
-    UNION ALL SELECT cdr.call, 0, cdr.written FROM attempt JOIN cdr ON cdr.call = attempt.call
-        WHERE attempt.sip_call_id = $1)
-ORDER BY live DESC, written DESC, call DESC LIMIT 1";
-        let query = sqlx::query_scalar::<_, String>(BY_SIP_CALL_ID).bind(key);
-        let call = query.fetch_optional(&mut *reading).await.map_err(|error| failed(&error))?;
-        match call.map(|call| call.parse()).transpose() {
-            Ok(Some(call)) => case_of(&mut reading, call).await,
-            Ok(None) => Ok(None),
-            Err(_) => Err(corrupt("a call's id")),
+        let calls = reading.read(BY_SIP_CALL_ID, &[key.into()], |row| row.parse()).await?;
+        match calls.first() {
+            Some(call) => case_of(&mut reading, *call).await,
+            None => Ok(None),
         }
-    }
-
-    /// Begins a snapshot.
-    pub(crate) async fn reading(&self) -> Result<Transaction<'static, Sqlite>, Error> {
-        self.readers.begin().await.map_err(|error| failed(&error))
     }
 }
 
 /// The last heartbeats of all epochs, and the legs that all but the current one left open.
 pub(crate) async fn left_behind(
-    connection: &mut SqliteConnection,
+    session: &mut Session,
     current: &Epoch,
 ) -> Result<(BTreeMap<Epoch, Instant>, Vec<OpenLeg>), Error> {
-    const HEARTBEATS: &str = "SELECT node, epoch, clock_micros FROM heartbeat";
-    let query = sqlx::query_as::<_, (String, i64, i64)>(HEARTBEATS);
-    let rows = query.fetch_all(&mut *connection).await.map_err(|error| failed(&error))?;
-    let mut heartbeats = BTreeMap::new();
-    for (node, number, micros) in rows {
-        let known = u64::try_from(number).ok().zip(u64::try_from(micros).ok());
-        let (number, micros) = known.ok_or_else(|| corrupt("a heartbeat is negative"))?;
-        heartbeats.insert(Epoch { node, number }, Instant { micros });
-    }
-    let mut legs = open_legs(connection).await?;
+    const HEARTBEATS: &str = "SELECT json_array(node, epoch, clock_micros) FROM heartbeat";
+    let heartbeats = session.read(HEARTBEATS, &[], |row| {
+        let epoch = Epoch { node: row.text()?, number: row.int()? };
+        Ok((epoch, Instant { micros: row.int()? }))
+    });
+    let heartbeats = heartbeats.await?.into_iter().collect();
+    let mut legs = open_legs(session).await?;
     legs.retain(|leg| leg.epoch != *current);
     Ok((heartbeats, legs))
 }
 
-async fn open_legs(connection: &mut SqliteConnection) -> Result<Vec<OpenLeg>, Error> {
-    read_all(sqlx::query_scalar(OPEN_LEGS).fetch_all(connection).await, open_leg)
+async fn open_legs(session: &mut Session) -> Result<Vec<OpenLeg>, Error> {
+    session.read(OPEN_LEGS, &[], open_leg).await
 }
 
-async fn case_of(connection: &mut SqliteConnection, call: CallId) -> Result<Option<Case>, Error> {
+async fn case_of(session: &mut Session, call: CallId) -> Result<Option<Case>, Error> {
     const HOLDS: &str = "
 SELECT json_array(leg, sequence, account, from_secs, until_secs, wanted_secs, covers_secs, amount,
     state, captured, placed)
@@ -164,30 +163,28 @@ FROM hold WHERE leg = $1 ORDER BY sequence";
 SELECT json_array(call, node, epoch, dialog, answered_micros, account, class, rate, funded_secs,
     captured, cdr, next_sequence)
 FROM leg WHERE call = $1";
-    let key = call.to_string();
-    let cdr = sqlx::query_scalar(select_cdr!("WHERE call = $1")).bind(&key);
-    let cdr = read_all(cdr.fetch_all(&mut *connection).await, unpack_cdr)?.pop();
-    let open = sqlx::query_scalar(OPEN).bind(&key).fetch_all(&mut *connection).await;
-    let open = read_all(open, open_leg)?.pop();
+    const CDR: &str = select_cdr!("WHERE call = $1");
+    const ENTRIES: &str = select_entry!("WHERE hold_leg = $1 ORDER BY number");
+    let key = [call.to_string().into()];
+    let cdr = session.read(CDR, &key, unpack_cdr).await?.pop();
+    let open = session.read(OPEN, &key, open_leg).await?.pop();
     if cdr.is_none() && open.is_none() {
         return Ok(None);
     }
-    let holds = sqlx::query_scalar(HOLDS).bind(&key).fetch_all(&mut *connection).await;
-    let holds = read_all(holds, |row| Ok(hold(row)?.view()))?;
-    let entries = sqlx::query_scalar(select_entry!("WHERE hold_leg = $1 ORDER BY number"));
-    let entries = read_all(entries.bind(&key).fetch_all(connection).await, entry)?;
+    let holds = session.read(HOLDS, &key, |row| Ok(hold(row)?.view())).await?;
+    let entries = session.read(ENTRIES, &key, entry).await?;
     Ok(Some(Case { call, cdr, open, holds, entries }))
 }
 
-async fn lots(connection: &mut SqliteConnection) -> Result<BTreeMap<AccountId, Vec<Lot>>, Error> {
+async fn lots(session: &mut Session) -> Result<BTreeMap<AccountId, Vec<Lot>>, Error> {
     const LOTS: &str = "
 SELECT json_array(account, reference, amount, bought) FROM lot ORDER BY account, bought, reference";
-    let rows = sqlx::query_scalar(LOTS).fetch_all(connection).await;
-    let rows = read_all(rows, |row| {
+    let rows = session.read(LOTS, &[], |row| {
         let account: AccountId = row.parse()?;
         let reference = row.text()?;
         Ok((account, Lot { reference, amount: row.money()?, at: row.time()? }))
-    })?;
+    });
+    let rows = rows.await?;
     let mut lots: BTreeMap<AccountId, Vec<Lot>> = BTreeMap::new();
     for (account, lot) in rows {
         lots.entry(account).or_default().push(lot);
@@ -219,13 +216,4 @@ fn entry(row: &mut Fields) -> Result<Entry, Error> {
     let hold = leg.zip(sequence).map(|(leg, sequence)| HoldId { leg, sequence });
     let reference = row.maybe_text()?;
     Ok(Entry { account, number, at, kind, amount, balance, hold, reference })
-}
-
-/// Reads every row that a query gave, if it did.
-pub(crate) fn read_all<T>(
-    rows: Result<Vec<String>, sqlx::Error>,
-    read: impl Fn(&mut Fields) -> Result<T, Error>,
-) -> Result<Vec<T>, Error> {
-    let rows = rows.map_err(|error| failed(&error))?;
-    rows.iter().map(|row| read(&mut Fields::read(row)?)).collect()
 }
