@@ -30,6 +30,8 @@ mod places;
 mod privacy;
 #[path = "end_to_end/refusing.rs"]
 mod refusing;
+#[path = "end_to_end/shielding.rs"]
+mod shielding;
 #[path = "end_to_end/shipping.rs"]
 mod shipping;
 #[path = "end_to_end/signalling.rs"]

@@ -28,6 +28,8 @@ const COVERED: &[&str] = &[
     "busy",
     "callee_hung_up",
     "insufficient_credit",
+    "alone_limit",
+    "meeting_spend",
     "joined_elsewhere",
     "meeting_over",
     "no_answer",

@@ -76,6 +76,18 @@ pub fn settings(plan: &Plan, epoch: Epoch, prompts: Arc<Library>) -> Settings {
         life_limit_held: Duration::from_secs(60),
         announcements: true,
         ring_limit: Duration::from_secs(5),
+        presence: presence(plan),
+        abuse: bridge::Abuse::default(),
+    }
+}
+
+/// In every fourth story nobody stays alone for long: nobody ever presses a 1.
+fn presence(plan: &Plan) -> bridge::Presence {
+    let secs = Duration::from_secs;
+    let usual = bridge::Presence::default();
+    match plan.seed % 4 {
+        0 => bridge::Presence { alone: Some(secs(15)), stay: secs(3), ..usual },
+        _ => usual,
     }
 }
 
@@ -147,6 +159,11 @@ pub fn provision(plan: &Plan) -> Provision {
     provision.users[1].outbound.policy =
         Some("DialoutCPCandPSTNDomestic".parse().expect("one of the twelve"));
     provision.meetings[0].dial_out.calls = listed(plan);
+    if plan.seed % 4 == 2 {
+        // In another fourth the meeting that is paid for may cost a minute or two.
+        let cap = plan.rate.fee + plan.rate.per_minute.max(plan.rate.minimum);
+        provision.meetings[0].spend_cap = Some(Money::from_micros(cap));
+    }
     provision
 }
 
@@ -209,6 +226,7 @@ pub fn recordings() -> Arc<Library> {
             | Prompt::PressOne
             | Prompt::Joining
             | Prompt::FirstParticipant
+            | Prompt::StillThere
             | Prompt::CreditSixtySeconds
             | Prompt::CreditTenSeconds
             | Prompt::CannotComplete
@@ -256,6 +274,7 @@ fn meeting(name: &str, conference_id: &str) -> Meeting {
         conference_id: Pin::parse(conference_id).expect("digits"),
         participants_max: 100,
         announce: true,
+        spend_cap: None,
         dial_out: model::MeetingDialOut::default(),
     }
 }

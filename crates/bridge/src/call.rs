@@ -16,6 +16,7 @@ pub(crate) mod pulse;
 pub(crate) mod reserving;
 pub(crate) mod ringing;
 pub(crate) mod seated;
+pub(crate) mod vigil;
 
 use std::fmt;
 use std::time::Duration;
@@ -250,12 +251,12 @@ impl State {
     const fn awaits_keys(&self) -> bool {
         match self {
             Self::Identifying(_) | Self::Confirming(_) => true,
+            Self::Seated(state) => state.asks(),
             Self::Ringing(_)
             | Self::Announcing(_)
             | Self::Reserving(_)
             | Self::Dialing(_)
             | Self::Admitting(_)
-            | Self::Seated(_)
             | Self::Parting(_)
             | Self::Leaving(_)
             | Self::Over => false,

@@ -91,6 +91,8 @@ pub struct Directory {
     own_toll: BTreeMap<OrganizationId, BTreeSet<Did>>,
     meetings: BTreeMap<MeetingId, Arc<Hosted>>,
     conference_ids: HashMap<Pin, MeetingId>,
+    /// How many conference IDs there are of each length.
+    id_counts: BTreeMap<usize, u64>,
     /// Longest conference ID of each organization, and of all.
     id_lengths: BTreeMap<Option<OrganizationId>, usize>,
     organizations: BTreeMap<OrganizationId, Organization>,
@@ -194,6 +196,16 @@ impl Directory {
         self.id_lengths.get(&number.dedicated_to).copied().unwrap_or(usize::MAX)
     }
 
+    /// Returns how many wrong conference IDs may be looked up in a day: guesses at random, at the
+    /// length that has most IDs for its digits, then hit less than once ([`crate::shield`]).
+    pub(crate) fn wrong_ids_a_day(&self) -> u64 {
+        let bearable = self.id_counts.iter().map(|(digits, live)| {
+            let digits = u32::try_from(*digits).unwrap_or(u32::MAX);
+            10_u64.saturating_pow(digits).saturating_mul(9) / (10 * live)
+        });
+        bearable.min().unwrap_or(u64::MAX)
+    }
+
     /// Returns an organization.
     #[must_use]
     pub fn organization(&self, id: OrganizationId) -> Option<&Organization> {
@@ -253,6 +265,7 @@ impl Directory {
             let ids = format!("the conference ID of meeting {}", meeting.name);
             once(self.conference_ids.insert(meeting.conference_id.clone(), meeting.id), ids)?;
             let length = meeting.conference_id.reveal().len();
+            *self.id_counts.entry(length).or_default() += 1;
             for scope in [None, Some(organization.id)] {
                 let longest = self.id_lengths.entry(scope).or_default();
                 *longest = length.max(*longest);

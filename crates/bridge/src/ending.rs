@@ -34,6 +34,17 @@ pub(crate) enum Unreached {
     Failed,
 }
 
+/// Why a participant was asked whether they stay (domain.md §7.11).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Idle {
+    /// They are alone in the meeting.
+    Alone,
+    /// Nobody in the meeting says anything.
+    AllSilent,
+    /// They say nothing themselves.
+    Silent,
+}
+
 impl Unreached {
     /// Returns the Q.850 cause of an answer that names none.
     pub(crate) const fn q850(self) -> u8 {
@@ -87,6 +98,10 @@ pub(crate) enum Cause {
     JoinedElsewhere,
     /// Nobody was left in the meeting when it rang.
     MeetingOver,
+    /// Nobody seemed to be there, and nobody pressed 1 to stay.
+    Idle(Idle),
+    /// The leg has had its longest time.
+    LegLimit,
     /// CANCEL came before the answer.
     Cancelled,
     /// A named no, before or after the answer.
@@ -128,6 +143,10 @@ impl Cause {
             Self::NotConfirmed => "not_confirmed",
             Self::JoinedElsewhere => "joined_elsewhere",
             Self::MeetingOver => "meeting_over",
+            Self::Idle(Idle::Alone) => "alone_limit",
+            Self::Idle(Idle::AllSilent) => "all_silent_limit",
+            Self::Idle(Idle::Silent) => "silent_limit",
+            Self::LegLimit => "leg_limit",
             Self::Cancelled => "cancelled",
             Self::Refused(refusal) => refusal.label(),
             Self::CreditExhausted => "credit_exhausted",
@@ -152,6 +171,8 @@ impl Cause {
             | Self::CalleeHungUp(None)
             | Self::NotConfirmed
             | Self::MeetingOver
+            | Self::Idle(_)
+            | Self::LegLimit
             | Self::Cancelled
             | Self::CreditExhausted
             | Self::Drained
@@ -171,6 +192,8 @@ impl Cause {
             | Self::NotConfirmed
             | Self::JoinedElsewhere
             | Self::MeetingOver
+            | Self::Idle(_)
+            | Self::LegLimit
             | Self::Cancelled
             | Self::Refused(_)
             | Self::CreditExhausted
@@ -196,6 +219,8 @@ impl Cause {
             Self::CallerHungUp(_)
             | Self::CalleeHungUp(_)
             | Self::NotConfirmed
+            | Self::Idle(_)
+            | Self::LegLimit
             | Self::CreditExhausted
             | Self::StoreLost
             | Self::NoAck
@@ -228,6 +253,8 @@ impl Cause {
             | Self::NotConfirmed
             | Self::JoinedElsewhere
             | Self::MeetingOver
+            | Self::Idle(_)
+            | Self::LegLimit
             | Self::CreditExhausted
             | Self::StoreLost
             | Self::Drained
@@ -261,6 +288,10 @@ pub fn labels() -> Vec<&'static str> {
         Cause::NotConfirmed,
         Cause::JoinedElsewhere,
         Cause::MeetingOver,
+        Cause::Idle(Idle::Alone),
+        Cause::Idle(Idle::AllSilent),
+        Cause::Idle(Idle::Silent),
+        Cause::LegLimit,
         Cause::Cancelled,
         Cause::CreditExhausted,
         Cause::StoreLost,

@@ -1,6 +1,6 @@
 //! Who is out of service, and which callers a number takes.
 
-use model::record::ServiceNumber;
+use model::record::{NumberType, ServiceNumber};
 use model::{CallId, Did, Now, Standing, Subject};
 
 use crate::Bridge;
@@ -51,6 +51,27 @@ pub(crate) fn enters(
         }
         Some(owner) => screened(owner, file, directory),
         None => Ok(()),
+    }
+}
+
+/// Decides whether a toll-free call may come in, by what callers like this one have used up.
+///
+/// # Errors
+/// The refusal.
+pub(crate) fn unpumped(
+    number: &ServiceNumber,
+    file: &mut File,
+    turn: &Turn<'_>,
+) -> Result<(), Refusal> {
+    match number.number_type {
+        NumberType::Toll => Ok(()),
+        NumberType::TollFree => {
+            let answers = turn.shield.answers(file, &turn.settings.abuse, turn.now.mono);
+            answers.map_err(|scope| {
+                file.because(format!("unidentified time is used up: {}", scope.label()));
+                Refusal::Guard(Guard::Unidentified)
+            })
+        }
     }
 }
 

@@ -8,6 +8,7 @@ mod accounts;
 mod admission;
 mod bucket;
 mod call;
+mod cap;
 mod closing;
 mod conference;
 mod desk;
@@ -29,6 +30,7 @@ pub mod routing;
 mod sample;
 pub mod settings;
 mod shards;
+pub mod shield;
 mod steps;
 mod turn;
 pub mod view;
@@ -39,7 +41,7 @@ pub use load::Load;
 pub use outbound::{By, Denied, DialOut, Placed};
 pub use output::{Note, Output, StoreRequest};
 pub use refusal::Refusal;
-pub use settings::Settings;
+pub use settings::{Abuse, Presence, Settings, Stretch};
 pub use sip::{Ban, Urgency, urgency};
 pub use view::{LiveCall, TrunkView};
 
@@ -68,6 +70,7 @@ use crate::ports::Ports;
 use crate::refusal::Guard;
 use crate::routing::{Direction, Health, Skip, Statistics};
 use crate::shards::Shards;
+use crate::shield::Shield;
 
 /// What a moment is for. Alarms that nothing waits for any more wake for nothing, harmlessly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -80,6 +83,8 @@ enum Alarm {
     Repeat(u64),
     /// Draining has come to a limit.
     Closing,
+    /// The toll-free numbers' scores are told.
+    Scores,
 }
 
 /// The whole application as one value. Feed it inputs, drain its outputs.
@@ -102,6 +107,8 @@ pub struct Bridge {
     orders: Orders,
     /// What calls of ours have cost whom.
     budgets: Budgets,
+    /// What callers without a meeting have used up.
+    shield: Shield,
     /// Whom each meeting is calling, or has called in.
     called: BTreeSet<(MeetingId, E164)>,
     ports: Ports,
@@ -152,6 +159,7 @@ impl Bridge {
             statistics: Statistics::default(),
             orders: Orders::default(),
             budgets: Budgets::default(),
+            shield: Shield::default(),
             called: BTreeSet::new(),
             ports: Ports::default(),
             desk: Desk::default(),
@@ -327,6 +335,7 @@ impl Bridge {
                 self.outputs.extend(request.map(Output::Store));
             }
             Alarm::Closing => self.close_down(now),
+            Alarm::Scores => self.score(now),
         }
     }
 
@@ -401,6 +410,10 @@ impl Bridge {
                 self.keyed(call, (Key(digit), way.into(), now.mono), now);
             }
             media::Event::Fax { call } => self.fax(call),
+            media::Event::Spoke { call, at } => {
+                // The voice may have gone on for so long without another word of it.
+                self.sign(call, at + media::Event::SPOKE_EVERY);
+            }
             media::Event::Played { call, token } => self.step(call, Signal::Played(token), now),
             media::Event::Heard { call, at } => self.step(call, Signal::Line(News::Heard(at)), now),
             media::Event::Life { call, silence } => {

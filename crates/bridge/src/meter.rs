@@ -8,6 +8,7 @@ use media::Prompt;
 use model::{HoldId, Instant};
 
 use crate::call::file::{File, micros};
+use crate::cap;
 use crate::desk::Errand;
 use crate::ending::Cause;
 use crate::input::StoreOutcome;
@@ -123,7 +124,7 @@ impl Meter {
         match outcome {
             StoreOutcome::Answered(Answer::Funded { hold, funded_secs, .. }) => {
                 self.from_secs = file.funded_secs;
-                file.funded_secs = *funded_secs;
+                (file.funded_secs, file.asked_secs) = (*funded_secs, 0);
                 self.next = hold.sequence + 1;
                 self.rescue(turn);
                 self.fund(file, turn);
@@ -140,6 +141,7 @@ impl Meter {
                     }
                     self.outlook = Outlook::Final;
                     self.roll = Roll::Due(now + RETRY);
+                    file.asked_secs = 0;
                 }
             },
             StoreOutcome::Unknown
@@ -189,12 +191,15 @@ impl Meter {
         }
     }
 
-    fn ask(&mut self, certain: Option<Instant>, file: &File, turn: &mut Turn<'_>) {
+    fn ask(&mut self, certain: Option<Instant>, file: &mut File, turn: &mut Turn<'_>) {
         let now = turn.now.mono;
         match self.roll {
             Roll::Due(at) if at <= now && now < file.funded_until() => {
-                let most = match turn.budgets.extension(file, turn.directory, now) {
-                    Ok(most) => most,
+                let slice = turn.settings.slice_secs;
+                let most = turn.budgets.extension(file, turn.directory, now);
+                let wanted = most.and_then(|most| cap::fits(file, 0, slice.min(most), turn));
+                let wanted_secs = match wanted {
+                    Ok(wanted_secs) => wanted_secs,
                     Err(guard) => return self.cap(guard, file, turn),
                 };
                 self.roll = Roll::Asked(now);
@@ -202,7 +207,7 @@ impl Meter {
                     hold: HoldId { leg: file.call, sequence: self.next },
                     epoch: turn.settings.epoch.clone(),
                     used_micros: certain.map_or(0, |until| micros(until.since(file.started()))),
-                    wanted_secs: turn.settings.slice_secs.min(most),
+                    wanted_secs,
                 };
                 turn.ask((file.call, Errand::Roll), command, Some(file.funded_until()));
             }
@@ -213,7 +218,7 @@ impl Meter {
     /// A guard says no: the leg ends with what it was granted, unless the guard changes its mind.
     fn cap(&mut self, guard: Guard, file: &File, turn: &mut Turn<'_>) {
         if self.outlook != Outlook::Capped(guard) {
-            tracing::warn!(call = %file.call, guard = guard.row().label, "a call out gets no more time");
+            tracing::warn!(call = %file.call, guard = guard.row().label, "a leg gets no more time");
             turn.note(Note::Refused(Refusal::Guard(guard)));
             self.outlook = Outlook::Capped(guard);
         }
@@ -244,8 +249,10 @@ impl Meter {
         let now = turn.now.mono;
         let farewell = match (self.is_store_silent(now), self.outlook) {
             (true, _) => Prompt::TryLater,
+            (false, Outlook::Open | Outlook::Final | Outlook::Capped(Guard::MeetingSpend)) => {
+                Prompt::CreditUsedUp
+            }
             (false, Outlook::Capped(_)) => Prompt::Goodbye,
-            (false, Outlook::Open | Outlook::Final) => Prompt::CreditUsedUp,
         };
         let end = self.projected_end(file, turn);
         let goodbye_at = end.minus(turn.length(file, &[farewell]));
@@ -297,7 +304,11 @@ impl Meter {
         }
         let far = Duration::from_secs(24 * 3600);
         let Some(terms) = file.terms() else { return until };
+        let meeting = file.host.as_ref().and_then(|host| turn.directory.meeting(host.meeting.id));
+        let capped = meeting
+            .and_then(|host| turn.conferences.runway(host.meeting.id, host.meeting.spend_cap?));
         let runway = turn.accounts.runway(terms.account).unwrap_or(far).min(far);
+        let runway = runway.min(capped.unwrap_or(far));
         let increment = u64::from(terms.rate.subsequent_secs.max(1));
         until + Duration::from_secs(runway.as_secs() / increment * increment)
     }

@@ -3,7 +3,7 @@
 pub(crate) mod decision;
 pub(crate) mod limits;
 pub(crate) mod orders;
-mod window;
+pub(crate) mod window;
 
 use std::fmt;
 use std::time::Duration;

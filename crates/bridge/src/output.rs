@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::record::{NumberType, Trunk};
+use model::record::{NumberType, ServiceNumber, Trunk};
 use model::{AccountId, CallId, Money};
 
 use crate::outbound::Placed;
 use crate::refusal::Refusal;
 use crate::routing::{Attempt, Direction};
+use crate::shield;
 
 /// One question to the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -148,6 +149,15 @@ pub enum Note {
     Rescued,
     /// The node began to refuse new calls because it has too much to do, or ceased to.
     Overload(bool),
+    /// A budget against abuse begins to be used up.
+    Abuse(shield::Alarm),
+    /// How much a toll-free number's calls look like pumping has changed.
+    Pumping {
+        /// The number; it is a metric label.
+        number: Arc<ServiceNumber>,
+        /// 0 to 1 000.
+        permille: u16,
+    },
     /// A digit was heard.
     Digit,
     /// A fax machine was heard, and taken out of the mix.

@@ -219,6 +219,7 @@ impl Bridge {
             payer: Payer::Nobody,
             held: false,
             funded_secs: 0,
+            asked_secs: 0,
             price: Some(price),
             reasons: trail.reasons,
             decision: trail.decision,

@@ -16,7 +16,7 @@ use model::{
 };
 
 use crate::directory::Directory;
-use crate::settings::Settings;
+use crate::settings::{Abuse, Presence, Settings};
 
 pub(crate) fn trunk() -> Trunk {
     Trunk::new("carrier", &["192.0.2.0/24".parse().unwrap()])
@@ -113,6 +113,7 @@ pub(crate) fn provision() -> Provision {
             conference_id: conference_id(),
             participants_max: 3,
             announce: true,
+            spend_cap: None,
             dial_out: model::MeetingDialOut::default(),
         }],
         tariffs: vec![tariff(NumberType::Toll), tariff(NumberType::TollFree)],
@@ -153,5 +154,7 @@ pub(crate) fn settings() -> Settings {
         life_limit_held: secs(300),
         announcements: true,
         ring_limit: secs(4),
+        presence: Presence::default(),
+        abuse: Abuse::default(),
     }
 }

@@ -8,13 +8,14 @@ use std::time::Duration;
 use credits::{Answer, Command, Standing};
 use media::Prompt;
 use model::record::{Trunk, normalize};
-use model::{AccountId, CallId, Did, Instant, LocalNumber, Now, Transport, limits};
+use model::{AccountId, CallId, Did, Instant, LocalNumber, Money, Now, Transport, limits};
 use rand_chacha::rand_core::Rng;
 
 use crate::call::file::{File, Payer};
 use crate::call::keys::{Presses, Way};
 use crate::call::leaving::{self, Wire};
 use crate::call::{Call, Key, Signal, State, Withdrawal, arriving};
+use crate::cap;
 use crate::desk::{Errand, Owner, Question};
 use crate::directory::Hosted;
 use crate::ending::Cause;
@@ -39,6 +40,8 @@ struct Known {
     account: Option<AccountId>,
     stage: Stage,
     funded_secs: u32,
+    /// Seconds that may have been granted, as the meeting's cap counts them.
+    exposed_secs: u32,
 }
 
 impl Bridge {
@@ -62,6 +65,14 @@ impl Bridge {
         if let Some(call) = self.calls.get_mut(&id) {
             call.file.because("a fax tone was heard: taken out of the mix");
             self.outputs.push_back(Output::Note(Note::Fax));
+        }
+    }
+
+    /// Somebody in a room showed life.
+    pub(crate) fn sign(&mut self, id: CallId, at: Instant) {
+        let host = self.calls.get(&id).and_then(|call| call.file.host.as_ref());
+        if let Some(host) = host {
+            self.conferences.sign(host.meeting.id, id, at);
         }
     }
 
@@ -202,6 +213,7 @@ impl Bridge {
             accounts: &self.accounts,
             budgets: &self.budgets,
             announcing: self.announcing,
+            shield: &self.shield,
             ports: &mut self.ports,
             health: &mut self.health,
             chance: &mut self.chance,
@@ -250,6 +262,10 @@ impl Bridge {
         let trunk = call.file.trunk.id;
         let incoming = call.file.outgoing.is_none();
         let over = matches!(call.state, State::Over);
+        let price = call.file.price;
+        let cost = if after.live { Money::ZERO } else { call.file.cost(now.mono) };
+        let moved = before.exposed_secs != after.exposed_secs || !before.placed;
+        let exposed = if moved { cap::exposed(&call.file) } else { Money::ZERO };
         if !incoming {
             self.spend(id, before.funded_secs != after.funded_secs, now);
             self.follow(id, (before.stage, after.stage));
@@ -266,6 +282,13 @@ impl Bridge {
         if let (true, false, Some(host)) = (after.placed, before.placed, &host) {
             self.conferences.keep(host.meeting.id, id);
         }
+        if let (true, Some(price), Some(host)) = (after.placed, price, &host)
+            && moved
+        {
+            let per_sec = credits::price_per_sec(&price.rate).unwrap_or(Money::ZERO);
+            let per_sec = if exposed > Money::ZERO { per_sec } else { Money::ZERO };
+            self.conferences.granted(host.meeting.id, id, (exposed, per_sec));
+        }
         if let (true, None, Some(account)) = (after.live, before.account, after.account) {
             self.accounts.join(account, id);
         }
@@ -279,7 +302,8 @@ impl Bridge {
             }
         }
         if let (true, false, Some(host)) = (before.placed, after.placed, host) {
-            self.left(&host, id);
+            self.conferences.cost(host.meeting.id, id, cost);
+            self.left(&host, id, now);
         }
     }
 
@@ -291,10 +315,12 @@ impl Bridge {
                 self.take_note(&note, now);
                 self.outputs.push_back(Output::Note(note));
             }
+            Effect::Sign => self.sign(id, now.mono),
+            Effect::Shield(fact) => self.shielded(id, fact, now),
             Effect::Enter => {
                 let host = self.calls.get(&id).and_then(|call| call.file.host.clone());
                 if let Some(host) = host {
-                    let (others, began) = self.conferences.enter(host.meeting.id, id);
+                    let (others, began) = self.conferences.enter(host.meeting.id, id, now.mono);
                     self.sound(host.meeting.announce.then_some(Prompt::EntryTone), others);
                     if began {
                         self.call_list(&host, now);
@@ -338,10 +364,10 @@ impl Bridge {
     }
 
     /// A call is out of its meeting. Nobody is called into one that is over.
-    fn left(&mut self, host: &Hosted, id: CallId) {
+    fn left(&mut self, host: &Hosted, id: CallId, now: Now) {
         let meeting = host.meeting.id;
         let was_present = self.conferences.is_present(meeting, id);
-        let left = self.conferences.leave(meeting, id);
+        let left = self.conferences.leave(meeting, id, now.mono);
         if was_present && left.is_empty() {
             let kept = self.conferences.kept(meeting).into_iter();
             let over = || Signal::Withdrawn(Withdrawal::MeetingOver);
@@ -431,6 +457,7 @@ impl Bridge {
             payer: Payer::Nobody,
             held: false,
             funded_secs: 0,
+            asked_secs: 0,
             price: None,
             reasons: Vec::new(),
             decision: None,
@@ -468,6 +495,7 @@ fn known(call: &Call) -> Known {
         account: call.file.terms().map(|terms| terms.account),
         stage: call.state.stage(),
         funded_secs: call.file.funded_secs,
+        exposed_secs: cap::exposed_secs(&call.file),
     }
 }
 

@@ -17,6 +17,7 @@ use crate::output::Note;
 use crate::ports::Ports;
 use crate::routing::Health;
 use crate::settings::Settings;
+use crate::shield::{Fact, Shield};
 
 /// Something that a call wants done. Carried out in order once its step is over; discarded if the
 /// step panics.
@@ -32,6 +33,10 @@ pub(crate) enum Effect {
     Note(Note),
     /// The call is in its meeting's room.
     Enter,
+    /// Somebody in the room showed life.
+    Sign,
+    /// Tell the shield.
+    Shield(Fact),
 }
 
 /// What a step sees of the world.
@@ -44,6 +49,7 @@ pub(crate) struct Turn<'a> {
     pub(crate) budgets: &'a Budgets,
     /// How many callers are refused and told why.
     pub(crate) announcing: usize,
+    pub(crate) shield: &'a Shield,
     pub(crate) ports: &'a mut Ports,
     pub(crate) health: &'a mut Health,
     pub(crate) chance: &'a mut ChaCha8Rng,

@@ -39,6 +39,10 @@ pub(crate) struct Config {
     /// Who is asked for names; empty is whom the system asks.
     pub(crate) name_servers: Vec<SocketAddr>,
     pub(crate) charging: Charging,
+    /// How long participants may stay where nobody seems to be.
+    pub(crate) presence: bridge::Presence,
+    /// What callers without a meeting may use up.
+    pub(crate) abuse: bridge::Abuse,
     pub(crate) http: Http,
     pub(crate) log: Log,
     /// How long live calls may go on when the node drains.

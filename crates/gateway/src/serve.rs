@@ -338,6 +338,8 @@ impl Parts {
             life_limit_held: config.charging.life_limit_held,
             announcements: config.media.announcements,
             ring_limit: config.charging.ring_limit,
+            presence: config.presence,
+            abuse: config.abuse,
         }
     }
 

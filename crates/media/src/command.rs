@@ -228,6 +228,13 @@ pub enum Event {
         /// The leg.
         call: CallId,
     },
+    /// Somebody in a room speaks. Told at most once in [`Event::SPOKE_EVERY`] of a leg.
+    Spoke {
+        /// The leg.
+        call: CallId,
+        /// When.
+        at: Instant,
+    },
     /// The prompts of that [`Command::Play`] came to their end.
     Played {
         /// The leg.
@@ -267,6 +274,12 @@ pub enum Event {
         /// What was counted.
         stats: LegStats,
     },
+}
+
+impl Event {
+    /// How rarely a voice is told: a leg whose voice was told may have gone on for so long without
+    /// another word of it.
+    pub const SPOKE_EVERY: Duration = Duration::from_secs(30);
 }
 
 /// What was counted on one leg.

@@ -21,6 +21,7 @@ use crate::room::Room;
 use crate::sender::Sender;
 use crate::source::{Source, Verdict};
 use crate::srtp::Guard;
+use crate::voice::Voice;
 use crate::{rtcp, rtp, srtp};
 
 /// Silence that is told (the bridge then asks the peer whether it lives).
@@ -75,6 +76,8 @@ pub(crate) struct Leg {
     voice: Frame,
     /// Whether the voice is in the room's sum.
     speaks: bool,
+    /// When a voice was last told.
+    spoke: Voice,
 }
 
 impl Leg {
@@ -108,6 +111,7 @@ impl Leg {
             dropped: 0,
             voice: mix::QUIET,
             speaks: false,
+            spoke: Voice::default(),
         }
     }
 
@@ -269,6 +273,9 @@ impl Leg {
         {
             room.add(&self.voice);
             self.speaks = true;
+            if self.spoke.hear(&self.voice, now) {
+                news.answer(Event::Spoke { call: self.call, at: now });
+            }
         }
     }
 

@@ -23,6 +23,7 @@ mod sender;
 mod source;
 pub mod srtp;
 pub mod tone;
+mod voice;
 pub mod worker;
 
 pub use command::{

@@ -29,6 +29,8 @@ pub enum Prompt {
     Joining,
     /// "You are the first participant."
     FirstParticipant,
+    /// "Are you still there? To stay in the meeting, press 1."
+    StillThere,
     /// A rising tone: someone came.
     EntryTone,
     /// A falling tone: someone left.
@@ -53,7 +55,7 @@ pub enum Prompt {
 
 impl Prompt {
     /// Every prompt.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Welcome,
         Self::EnterConferenceId,
         Self::UnknownConferenceId,
@@ -61,6 +63,7 @@ impl Prompt {
         Self::PressOne,
         Self::Joining,
         Self::FirstParticipant,
+        Self::StillThere,
         Self::EntryTone,
         Self::ExitTone,
         Self::CreditSixtySeconds,
@@ -84,6 +87,7 @@ impl Prompt {
             Self::PressOne => "press-one",
             Self::Joining => "joining",
             Self::FirstParticipant => "first-participant",
+            Self::StillThere => "still-there",
             Self::EntryTone => "entry-tone",
             Self::ExitTone => "exit-tone",
             Self::CreditSixtySeconds => "credit-sixty-seconds",

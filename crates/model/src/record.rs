@@ -139,6 +139,8 @@ pub struct Meeting {
     pub participants_max: u32,
     /// Whether entry and exit are announced by tones.
     pub announce: bool,
+    /// The most that its charged calls may cost from its beginning to its end; no limit if none.
+    pub spend_cap: Option<Money>,
     /// Whom it calls, and how.
     pub dial_out: MeetingDialOut,
 }

@@ -686,6 +686,7 @@ fn daily(organizer: UserId) -> model::record::Meeting {
         conference_id: model::Pin::parse("123456789").unwrap(),
         participants_max: 50,
         announce: true,
+        spend_cap: Some(money("20.00")),
         dial_out: model::MeetingDialOut {
             enabled: Some(false),
             press_one: None,

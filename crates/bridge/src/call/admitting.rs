@@ -37,7 +37,10 @@ impl Admitting {
         // A second for the store's answer.
         let served = now.since(file.started()) + Duration::from_secs(1);
         let covers_secs = u32::try_from(served.as_micros().div_ceil(1_000_000)).unwrap_or(u32::MAX);
-        let command = place(file, &terms, covers_secs, turn);
+        let command = match place(file, &terms, covers_secs, turn) {
+            Ok(command) => command,
+            Err(refusal) => return Parting::refuse(line, refusal, file, turn),
+        };
         turn.ask((file.call, Errand::Place), command, Some(give_up));
         State::Admitting(Box::new(Self { line, terms, give_up }))
     }
@@ -98,7 +101,7 @@ impl Admitting {
             Err(refusal) => Parting::refuse(self.line, refusal, file, turn),
             Ok(funded_secs) => {
                 file.payer = Payer::Credits(self.terms);
-                file.funded_secs = funded_secs;
+                (file.funded_secs, file.asked_secs) = (funded_secs, 0);
                 let meter = Meter::start(file, turn);
                 note_answered(file, turn);
                 Seated::sit(self.line, Some(meter), &JOINING, file, turn)

@@ -31,6 +31,7 @@ pub(crate) fn enter(offer: Option<&Bytes>, file: &mut File, turn: &mut Turn<'_>)
 fn decide(offer: Option<&Bytes>, file: &mut File, turn: &mut Turn<'_>) -> Result<State, Refusal> {
     let number = file.number.clone().ok_or(Refusal::UnknownNumber)?;
     guarding::enters(&number, file, turn.directory)?;
+    guarding::unpumped(&number, file, turn)?;
     let prepared = prepare(offer, file, turn)?;
     file.because(describe(&number));
     screen(file)?;

@@ -97,6 +97,8 @@ pub(crate) struct File {
     pub(crate) held: bool,
     /// Seconds from answer that are paid for, if credits pay.
     pub(crate) funded_secs: u32,
+    /// Seconds from answer that the book was asked for and has not answered about, at the most.
+    pub(crate) asked_secs: u32,
     /// List price until somebody pays, then the price of the terms.
     pub(crate) price: Option<Price>,
     pub(crate) reasons: Vec<String>,
@@ -131,6 +133,18 @@ impl File {
         match self.payer {
             Payer::Credits(_) => connected.min(Duration::from_secs(self.funded_secs.into())),
             Payer::Nobody | Payer::Included => connected,
+        }
+    }
+
+    /// Returns what credits pay for the call if it ends then.
+    pub(crate) fn cost(&self, until: Instant) -> Money {
+        match (&self.payer, self.answered) {
+            (Payer::Credits(terms), Some(_)) => {
+                let connected = micros(self.connected(until));
+                let secs = credits::billed_secs(terms.rate.rounding, connected);
+                credits::charge(&terms.rate, secs).unwrap_or(Money::ZERO)
+            }
+            (Payer::Credits(_), None) | (Payer::Nobody | Payer::Included, _) => Money::ZERO,
         }
     }
 

@@ -20,13 +20,15 @@ use crate::call::pulse::Hope;
 use crate::call::ringing::note_answered;
 use crate::call::seated::{JOINING, Seated};
 use crate::call::{Key, Signal, State, earlier};
+use crate::cap;
 use crate::desk::Errand;
 use crate::directory::Hosted;
 use crate::ending::Cause;
 use crate::meter::{Audience, Meter, Verdict};
 use crate::output::Note;
-use crate::refusal::Refusal;
-use crate::turn::Turn;
+use crate::refusal::{Guard, Refusal};
+use crate::shield::{self, Fact, Patience};
+use crate::turn::{Effect, Turn};
 
 /// How much later than the unpaid limit the media plane ends a leg that was not told goodbye.
 pub(crate) const GRACE: Duration = Duration::from_millis(500);
@@ -60,7 +62,13 @@ pub(crate) struct Identifying {
     meter: Option<Meter>,
     greeting: Greeting,
     keyed: Keyed,
+    /// What was keyed in wrong.
+    wrong: Vec<Keyed>,
+    /// When the wrong entry is answered, and whether it was the last.
+    answer: Option<(Instant, Option<Refusal>)>,
     tries_left: u8,
+    /// How long there is to identify oneself, from the end of the first prompt.
+    limit: Duration,
     /// When the time to identify oneself is over.
     deadline: Instant,
     /// When a digit is due.
@@ -76,13 +84,22 @@ impl Identifying {
         turn: &mut Turn<'_>,
     ) -> State {
         let greeting = turn.length(file, &GREETING);
+        let (usual, now) = (turn.settings.unpaid_limit, turn.now.mono);
+        let limit = turn.shield.unpaid_limit(file, &turn.settings.abuse, usual, now);
+        if limit < usual {
+            file.because(format!("{} s to identify, by budget", limit.as_secs()));
+        }
+        turn.effects.push(Effect::Shield(Fact::Began));
         let mut identifying = Self {
             line,
             meter,
             greeting: Greeting::Over,
             keyed: Keyed::default(),
+            wrong: Vec::new(),
+            answer: None,
             tries_left: turn.settings.tries.max(1),
-            deadline: turn.now.mono + greeting + turn.settings.unpaid_limit,
+            limit,
+            deadline: now + greeting + limit,
             pause: None,
         };
         if file.open {
@@ -139,7 +156,8 @@ impl Identifying {
 
     pub(crate) fn due(&self, file: &File, limits: (Duration, Duration)) -> Option<Instant> {
         let meter = self.meter.as_ref().map(|meter| meter.due(file));
-        let own = self.pause.map_or(self.deadline, |pause| pause.min(self.deadline));
+        let own = earlier(self.pause, self.answer.map(|(at, _)| at));
+        let own = own.map_or(self.deadline, |at| at.min(self.deadline));
         earlier(earlier(Some(own), meter), self.line.due(limits))
     }
 
@@ -160,12 +178,16 @@ impl Identifying {
         if matches!(self.greeting, Greeting::Saying(_)) {
             // The key stopped the first prompt: the unpaid limit runs from here.
             self.greeting = Greeting::Over;
-            self.deadline = self.deadline.min(now + turn.settings.unpaid_limit);
+            self.deadline = self.deadline.min(now + self.limit);
             if self.meter.is_none() {
                 fund(file, self.deadline + GRACE, turn);
             }
         }
         self.line.hears(now);
+        if self.answer.is_some() {
+            // Nobody has asked for anything yet.
+            return State::Identifying(Box::new(self));
+        }
         match key.0 {
             b'0'..=b'9' if self.keyed.0.len() < limits::DIGITS => {
                 self.keyed.0.push(char::from(key.0));
@@ -183,32 +205,57 @@ impl Identifying {
         State::Identifying(Box::new(self))
     }
 
-    /// A conference ID is keyed in whole: it is looked up among those that the number may join.
+    /// A conference ID is keyed in whole: it is looked up among those that the number may join, unless
+    /// too many were guessed.
     fn entered(mut self, file: &mut File, turn: &mut Turn<'_>) -> State {
-        let keyed = std::mem::take(&mut self.keyed.0);
+        let keyed = std::mem::take(&mut self.keyed);
         self.pause = None;
-        let id = Pin::parse(&keyed).ok().zip(file.number.clone());
+        let bounds = (&turn.settings.abuse, turn.directory.wrong_ids_a_day());
+        let patience = turn.shield.patience(file, bounds, turn.now.mono);
+        if patience == Patience::None {
+            file.because("a conference ID was not looked up: too many are guessed");
+            return self.answer_later(patience, Some(Refusal::Guard(Guard::Guessing)), turn);
+        }
+        let id = Pin::parse(&keyed.0).ok().zip(file.number.clone());
         match id.and_then(|(id, number)| turn.directory.by_conference_id(&id, &number)) {
             Some(host) => self.identified(&host, file, turn),
-            None => self.unknown(file, turn),
+            None => self.unknown(keyed, patience, turn),
         }
     }
 
-    fn unknown(mut self, file: &mut File, turn: &mut Turn<'_>) -> State {
-        self.tries_left -= 1;
-        if self.tries_left == 0 {
-            return Parting::refuse(self.line, Refusal::UnknownConferenceId, file, turn);
-        }
-        turn.say(file, &AGAIN, true);
+    fn unknown(mut self, keyed: Keyed, patience: Patience, turn: &mut Turn<'_>) -> State {
+        turn.effects.push(Effect::Shield(Fact::Wrong));
+        self.wrong.push(keyed);
+        self.tries_left = match patience {
+            Patience::Usual => self.tries_left - 1,
+            Patience::Little | Patience::None => 0,
+        };
+        let over = (self.tries_left == 0).then_some(Refusal::UnknownConferenceId);
+        self.answer_later(patience, over, turn)
+    }
+
+    /// The longer the more was wrong: nobody guesses fast.
+    fn answer_later(mut self, patience: Patience, over: Option<Refusal>, turn: &Turn<'_>) -> State {
+        let wrong = u8::try_from(self.wrong.len()).unwrap_or(u8::MAX);
+        self.answer = Some((turn.now.mono + shield::pause(patience, wrong), over));
         State::Identifying(Box::new(self))
     }
 
     fn identified(self, host: &Arc<Hosted>, file: &mut File, turn: &mut Turn<'_>) -> State {
+        let right = host.meeting.conference_id.reveal();
+        let slips = self.wrong.iter().filter(|keyed| shield::is_slip(&keyed.0, right)).count();
+        let slips = u8::try_from(slips).unwrap_or(u8::MAX);
+        turn.effects.push(Effect::Shield(Fact::Right { slips }));
         file.because(format!("identified: meeting {}", host.meeting.name));
         let (seat, price) = match arriving::admit(host, file, turn) {
             Ok(admitted) => admitted,
             Err(refusal) => return Parting::refuse(self.line, refusal, file, turn),
         };
+        if self.meter.is_some()
+            && let Err(guard) = cap::joins(host, file, turn)
+        {
+            return Parting::refuse(self.line, Refusal::Guard(guard), file, turn);
+        }
         file.host = Some(Arc::clone(host));
         if let Some(meter) = self.meter {
             // The payer was certain before the answer: the terms stay.
@@ -244,6 +291,15 @@ impl Identifying {
             }
             let certain = self.line.certain(turn.now.mono);
             meter.wake((Audience::Busy, certain), file, turn);
+        }
+        if let Some((at, over)) = self.answer
+            && at <= now
+        {
+            self.answer = None;
+            if let Some(refusal) = over {
+                return Parting::refuse(self.line, refusal, file, turn);
+            }
+            turn.say(file, &AGAIN, true);
         }
         if self.pause.is_some_and(|at| at <= now) {
             return self.entered(file, turn);

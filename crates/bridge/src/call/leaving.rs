@@ -17,7 +17,8 @@ use crate::input::StoreOutcome;
 use crate::output::Note;
 use crate::refusal::Refusal;
 use crate::routing::ONE_WAY;
-use crate::turn::Turn;
+use crate::shield::Fact;
+use crate::turn::{Effect, Turn};
 
 /// How long the media plane may take to close a leg.
 const MEDIA_PATIENCE: Duration = Duration::from_secs(5);
@@ -85,6 +86,8 @@ pub(crate) fn turn_away(cause: Cause, file: &mut File, turn: &mut Turn<'_>) -> S
         | Cause::NotConfirmed
         | Cause::JoinedElsewhere
         | Cause::MeetingOver
+        | Cause::Idle(_)
+        | Cause::LegLimit
         | Cause::Cancelled
         | Cause::CreditExhausted
         | Cause::StoreLost
@@ -268,6 +271,7 @@ fn settle(cause: Cause, until: Option<Instant>, file: &mut File, turn: &mut Turn
         "a call ended"
     );
     turn.note(Note::CallEnded { call: file.call, label: cause.label(), connected });
+    turn.effects.push(Effect::Shield(Fact::Over(cause)));
     note_attempt(cause, until_or_start, file, turn);
     if file.outgoing.is_some() {
         turn.note(Note::DialOut { outcome: cause.label() });

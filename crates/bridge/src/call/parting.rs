@@ -41,6 +41,16 @@ impl Parting {
         Self::begin(line, Cause::Refused(refusal), refusal.row().prompt, file, turn)
     }
 
+    /// Ends a participant's call, which nobody refused.
+    pub(crate) fn send_off(
+        line: Line,
+        cause: Cause,
+        file: &mut File,
+        turn: &mut Turn<'_>,
+    ) -> State {
+        Self::begin(line, cause, Prompt::Goodbye, file, turn)
+    }
+
     /// Ends a caller's call because the node closes.
     pub(crate) fn close_down(
         line: Line,

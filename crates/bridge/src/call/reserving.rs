@@ -42,7 +42,10 @@ impl Reserving {
         file.port = Some(port);
         let session = u64::from(turn.draw());
         let give_up = turn.now.mono + turn.settings.ring_limit;
-        let command = place(file, &terms, 0, turn);
+        let command = match place(file, &terms, 0, turn) {
+            Ok(command) => command,
+            Err(refusal) => return leaving::refuse(refusal, file, turn),
+        };
         turn.ask((file.call, Errand::Place), command, Some(give_up));
         State::Reserving(Box::new(Self { session, terms, routes, give_up }))
     }
@@ -85,7 +88,7 @@ impl Reserving {
             Err(refusal) => leaving::refuse(refusal, file, turn),
             Ok(funded_secs) => {
                 file.payer = Payer::Credits(self.terms);
-                file.funded_secs = funded_secs;
+                (file.funded_secs, file.asked_secs) = (funded_secs, 0);
                 Dialing::begin(self.session, self.routes, file, turn)
             }
         }

@@ -11,6 +11,7 @@ use crate::call::leaving::{self, Wire};
 use crate::call::line::Prepared;
 use crate::call::seated::{Seated, WELCOME};
 use crate::call::{Signal, State};
+use crate::cap;
 use crate::desk::Errand;
 use crate::ending::Cause;
 use crate::input::StoreOutcome;
@@ -35,8 +36,11 @@ impl Ringing {
         turn: &mut Turn<'_>,
     ) -> State {
         let give_up = turn.now.mono + turn.settings.ring_limit;
+        let command = match place(file, &terms, 0, turn) {
+            Ok(command) => command,
+            Err(refusal) => return leaving::refuse(refusal, file, turn),
+        };
         turn.sip(sip::Command::Ring { call: file.call });
-        let command = place(file, &terms, 0, turn);
         turn.ask((file.call, Errand::Place), command, Some(give_up));
         State::Ringing(Box::new(Self { prepared, terms, give_up }))
     }
@@ -89,7 +93,7 @@ impl Ringing {
             (Err(refusal), _) => return leaving::refuse(refusal, file, turn),
         };
         file.payer = Payer::Credits(self.terms);
-        file.funded_secs = funded_secs;
+        (file.funded_secs, file.asked_secs) = (funded_secs, 0);
         let line = self.prepared.answer(file, turn);
         let meter = Meter::start(file, turn);
         note_answered(file, turn);
@@ -101,14 +105,24 @@ impl Ringing {
 }
 
 /// Returns the command for the first hold, which must cover the time already served.
-pub(crate) fn place(file: &mut File, terms: &Terms, covers_secs: u32, turn: &Turn<'_>) -> Command {
+///
+/// # Errors
+/// The refusal if the meeting's cap does not carry it.
+pub(crate) fn place(
+    file: &mut File,
+    terms: &Terms,
+    covers_secs: u32,
+    turn: &Turn<'_>,
+) -> Result<Command, Refusal> {
+    let wanted = turn.settings.slice_secs;
+    let wanted_secs = cap::fits(file, covers_secs, wanted, turn).map_err(Refusal::Guard)?;
     file.held = true;
-    Command::Place {
+    Ok(Command::Place {
         hold: HoldId { leg: file.call, sequence: 0 },
         leg: Box::new(file.leg(&turn.settings.epoch, Some(terms.clone()), turn.now)),
         covers_secs,
-        wanted_secs: turn.settings.slice_secs,
-    }
+        wanted_secs,
+    })
 }
 
 /// Returns the paid seconds that a first hold gave, or why it gave none.

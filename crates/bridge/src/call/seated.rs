@@ -10,6 +10,7 @@ use crate::call::identifying::lost;
 use crate::call::leaving::{self, Wire};
 use crate::call::line::{Confirmed, Line};
 use crate::call::parting::Parting;
+use crate::call::vigil::Vigil;
 use crate::call::{Signal, State, earlier};
 use crate::desk::Errand;
 use crate::ending::Cause;
@@ -23,12 +24,12 @@ pub(crate) const WELCOME: [Prompt; 2] = [Prompt::Welcome, Prompt::Joining];
 pub(crate) const JOINING: [Prompt; 1] = [Prompt::Joining];
 
 /// Where a seated leg is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 enum Place {
     /// Outside: neither ACK nor RTP has come. This is said on the way in.
     Outside(&'static [Prompt]),
     /// In its meeting's room.
-    Room,
+    Room(Vigil),
 }
 
 /// A participant.
@@ -74,7 +75,12 @@ impl Seated {
                 Err(over) => return over,
             },
             Signal::Tone(tone) => self.tone(tone, file, turn),
-            Signal::Digit(_) => turn.note(Note::Digit),
+            Signal::Digit(key) => {
+                turn.note(Note::Digit);
+                if let Place::Room(vigil) = &mut self.place {
+                    vigil.pressed(key, file, turn);
+                }
+            }
             Signal::HungUp(q850) => {
                 return leaving::end(file.hung_up(q850), now, Wire::Told, file, turn);
             }
@@ -101,7 +107,19 @@ impl Seated {
 
     pub(crate) fn due(&self, file: &File, limits: (Duration, Duration)) -> Option<Instant> {
         let meter = self.meter.as_ref().map(|meter| meter.due(file));
-        earlier(meter, self.line.due(limits))
+        let vigil = match &self.place {
+            Place::Outside(_) => None,
+            Place::Room(vigil) => vigil.due(),
+        };
+        earlier(earlier(meter, vigil), self.line.due(limits))
+    }
+
+    /// Whether a 1 is waited for.
+    pub(crate) const fn asks(&self) -> bool {
+        match &self.place {
+            Place::Outside(_) => false,
+            Place::Room(vigil) => vigil.asks(),
+        }
     }
 
     /// Enters the room, once, if the leg is confirmed and has media.
@@ -111,7 +129,7 @@ impl Seated {
         if !self.line.is_confirmed() || !file.open {
             return;
         }
-        self.place = Place::Room;
+        self.place = Place::Room(Vigil::begin(file, turn));
         turn.media(media::Command::Seat { call: file.call, room: host.meeting.id });
         let mut prompts = greeting.to_vec();
         if turn.conferences.is_silent(host.meeting.id) {
@@ -138,13 +156,18 @@ impl Seated {
         }
         self.line.wake(file, turn);
         self.measure(file, turn);
+        if let Place::Room(vigil) = &mut self.place
+            && let Some(cause) = vigil.wake(file, turn)
+        {
+            return Parting::send_off(self.line, cause, file, turn);
+        }
         State::Seated(Box::new(self))
     }
 
     fn measure(&mut self, file: &mut File, turn: &mut Turn<'_>) {
         let audience = match self.place {
             Place::Outside(_) => Audience::Busy,
-            Place::Room => Audience::Seated,
+            Place::Room(_) => Audience::Seated,
         };
         if let Some(meter) = &mut self.meter {
             let certain = self.line.certain(turn.now.mono);
@@ -154,7 +177,7 @@ impl Seated {
 
     /// Somebody came or left: told unless something more important is being said.
     fn tone(&mut self, tone: Prompt, file: &mut File, turn: &mut Turn<'_>) {
-        if self.place == Place::Room && file.speaking_until <= turn.now.mono {
+        if matches!(self.place, Place::Room(_)) && file.speaking_until <= turn.now.mono {
             turn.whisper(file, tone);
         }
     }

@@ -38,6 +38,11 @@ impl Window {
         }
     }
 
+    /// Whether nothing is remembered.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.cells.is_empty()
+    }
+
     /// Returns the sum as of now.
     pub(crate) fn sum(&self, now: Instant) -> i64 {
         let cell = self.at(now);

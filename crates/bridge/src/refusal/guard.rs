@@ -35,11 +35,17 @@ pub enum Guard {
     LineDenied,
     /// The node has more to do than it can: new calls are refused for the live ones' sake.
     Overloaded,
+    /// Callers like this one have used up much time without naming a meeting.
+    Unidentified,
+    /// Too many conference IDs were guessed for this one to be looked up.
+    Guessing,
+    /// What the meeting may cost is spent.
+    MeetingSpend,
 }
 
 impl Guard {
     /// Every one of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::BudgetConcurrent,
         Self::BudgetRate,
         Self::BudgetHour,
@@ -54,6 +60,9 @@ impl Guard {
         Self::CallerDenied,
         Self::LineDenied,
         Self::Overloaded,
+        Self::Unidentified,
+        Self::Guessing,
+        Self::MeetingSpend,
     ];
 
     /// Returns its row of the table.
@@ -76,6 +85,9 @@ impl Guard {
             Self::Overloaded => {
                 Row { retry_after: true, ..row("overloaded", (503, 42), Prompt::TryLater, true) }
             }
+            Self::Unidentified => Row { label: "unidentified_budget", transient: true, ..CALL },
+            Self::Guessing => row("guessing", (480, 41), Prompt::TryLater, true),
+            Self::MeetingSpend => Row { label: "meeting_spend", transient: true, ..PAYER },
         }
     }
 
@@ -127,6 +139,15 @@ impl Guard {
                 "lines of this class are refused here: see deny_lines in [[screen]]"
             }
             Self::Overloaded => "the node is overloaded: try again shortly",
+            Self::Unidentified => {
+                "callers like this one used up the time that may pass without a conference ID: see [abuse]"
+            }
+            Self::Guessing => {
+                "too many wrong conference IDs today: give meetings IDs of one digit more"
+            }
+            Self::MeetingSpend => {
+                "what the meeting may cost is spent: raise spend_cap in [[meeting]], or end other calls of it"
+            }
         }
     }
 }

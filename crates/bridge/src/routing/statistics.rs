@@ -86,6 +86,8 @@ impl Outcome {
             | Cause::CalleeHungUp(_)
             | Cause::JoinedElsewhere
             | Cause::MeetingOver
+            | Cause::Idle(_)
+            | Cause::LegLimit
             | Cause::NotConfirmed
             | Cause::OperatorHungUp => Self::Abandoned,
             Cause::Unreached(Unreached::Failed, ..)

@@ -9,6 +9,7 @@ pub(crate) const OFFER: &str = "v=0\r\no=c 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN I
 /// One dialog as the carrier sees it.
 pub(crate) struct Carrier {
     id: String,
+    from: String,
     called: String,
     to: String,
     target: String,
@@ -33,16 +34,37 @@ impl Carrier {
         Self::invite_as(world, (id, called), "", body)
     }
 
+    /// Sends an INVITE of this caller.
+    pub(crate) fn invite_from(
+        world: &mut World,
+        id: &str,
+        called: &str,
+        (from, body): (&str, Option<&str>),
+    ) -> Self {
+        Self::send_invite(world, (id, called, from), "", body)
+    }
+
     /// Sends an INVITE with these further lines.
     pub(crate) fn invite_as(
         world: &mut World,
-        (id, called): (&str, &str),
+        dialled: (&str, &str),
+        lines: &str,
+        body: Option<&str>,
+    ) -> Self {
+        let (id, called) = dialled;
+        Self::send_invite(world, (id, called, "+14155550123"), lines, body)
+    }
+
+    fn send_invite(
+        world: &mut World,
+        (id, called, from): (&str, &str, &str),
         lines: &str,
         body: Option<&str>,
     ) -> Self {
         let carrier = Self {
             lines: lines.to_owned(),
             id: id.to_owned(),
+            from: from.to_owned(),
             called: called.to_owned(),
             to: format!("<sip:{called}@198.51.100.1>"),
             target: format!("sip:{called}@198.51.100.1"),
@@ -153,9 +175,10 @@ impl Carrier {
         let lines = if matches!(method, "INVITE" | "PRACK") { self.lines.as_str() } else { "" };
         world.datagram(format!(
             "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9:5060;branch={branch}\r\n\
-             Max-Forwards: 70\r\nFrom: <sip:+14155550123@192.0.2.9>;tag=c-{}\r\nTo: {}\r\n\
+             Max-Forwards: 70\r\nFrom: <sip:{}@192.0.2.9>;tag=c-{}\r\nTo: {}\r\n\
              Call-ID: {}\r\nCSeq: {cseq} {method}\r\nContact: <sip:c@192.0.2.9:5060>\r\n{lines}{kind}\
              Content-Length: {}\r\n\r\n{body}",
+            self.from,
             self.id,
             self.to,
             self.id,

@@ -33,6 +33,7 @@ fn the_pound_key_ends_an_id_and_the_star_key_clears_it() {
     world.top_up("5.00");
     let (_, call) = answered(&mut world);
     world.digits(call, "99*1234#");
+    world.pass(secs(1));
     assert_eq!(world.said(call)[2..], [Prompt::UnknownConferenceId, Prompt::EnterConferenceId]);
     world.digits(call, ID);
     assert_eq!(world.state(call), Some("seated"));
@@ -45,6 +46,7 @@ fn three_wrong_ids_end_in_a_goodbye_and_one_unattributed_record() {
     world.pass(secs(6));
     for _ in 0..3 {
         world.digits(call, "000000000");
+        world.pass(secs(4));
     }
     assert_eq!(world.state(call), Some("parting"));
     assert_eq!(world.said(call).last(), Some(&Prompt::TooManyTries));
@@ -57,8 +59,8 @@ fn three_wrong_ids_end_in_a_goodbye_and_one_unattributed_record() {
         (cdr.ending.label.as_ref(), cdr.capability),
         ("unknown_conference_id", Capability::Unattributed)
     );
-    assert_eq!((cdr.charge, cdr.account), (money("0.07"), None), "valued at list price");
-    assert!(world.notes.contains(&Note::Unattributed { value: money("0.07") }));
+    assert_eq!((cdr.charge, cdr.account), (money("0.19"), None), "valued at list price");
+    assert!(world.notes.contains(&Note::Unattributed { value: money("0.19") }));
     assert!(!cdr.reasons.concat().contains("000000000"), "digits are kept nowhere");
     world.is_at_rest();
 }
@@ -83,7 +85,7 @@ fn a_pause_ends_what_is_keyed_in() {
     world.digits(call, "1234");
     world.pass(secs(9));
     assert_eq!(world.said(call).len(), 2);
-    world.pass(secs(2));
+    world.pass(secs(3));
     assert_eq!(world.said(call)[2], Prompt::UnknownConferenceId);
 }
 

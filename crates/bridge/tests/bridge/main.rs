@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "tests fail loudly")]
 
 mod callee;
+mod capped;
 mod carrier;
 mod charged;
 mod dialled;
@@ -12,5 +13,7 @@ mod identified;
 mod included;
 mod moved;
 mod node;
+mod presence;
 mod provision;
+mod shielded;
 mod world;

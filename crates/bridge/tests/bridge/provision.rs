@@ -66,6 +66,7 @@ pub(crate) fn standard() -> Provision {
         conference_id: Pin::parse(ID).unwrap(),
         participants_max: 3,
         announce: true,
+        spend_cap: None,
         dial_out: model::MeetingDialOut::default(),
     };
     let bound = Some(meeting.id);

@@ -442,5 +442,7 @@ fn settings() -> Settings {
         life_limit_held: secs(300),
         announcements: true,
         ring_limit: secs(4),
+        presence: bridge::Presence::default(),
+        abuse: bridge::Abuse::default(),
     }
 }

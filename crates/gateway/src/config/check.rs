@@ -1,7 +1,9 @@
 //! From the file as written to the configuration as used: every value checked, every error named.
 
+mod abuse;
 mod charging;
 mod http;
+mod presence;
 mod strangers;
 #[cfg(test)]
 mod tests;
@@ -90,6 +92,8 @@ impl Checker<'_> {
         let media = self.media(written.media);
         let trunks = trunk::trunks(self, written.trunk, &names);
         let charging = self.charging(&written.charging);
+        let presence = self.presence(&written.presence);
+        let abuse = self.abuse(&written.abuse);
         let http = self.http(written.http);
         let log = self.log(written.log);
         let drain_limit = self.secs("drain.limit_secs", written.drain.limit_secs, 0..=86_400);
@@ -104,6 +108,8 @@ impl Checker<'_> {
             trunk_tls,
             name_servers,
             charging,
+            presence,
+            abuse,
             http: http?,
             log: log?,
             drain_limit,

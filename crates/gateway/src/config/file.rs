@@ -20,6 +20,10 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) charging: Charging,
     #[serde(default)]
+    pub(super) presence: Presence,
+    #[serde(default)]
+    pub(super) abuse: Abuse,
+    #[serde(default)]
     pub(super) http: Http,
     #[serde(default)]
     pub(super) log: Log,
@@ -298,6 +302,62 @@ impl Default for Charging {
             life_secs: 20,
             life_held_secs: 300,
             ring_secs: 8,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Presence {
+    pub(super) alone_secs: u32,
+    pub(super) all_silent_secs: u32,
+    pub(super) silent_secs: u32,
+    pub(super) stay_secs: u32,
+    pub(super) leg_secs: u32,
+}
+
+impl Default for Presence {
+    fn default() -> Self {
+        Self {
+            alone_secs: 900,
+            all_silent_secs: 1_800,
+            silent_secs: 0,
+            stay_secs: 20,
+            leg_secs: 86_400,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Abuse {
+    pub(super) caller_minutes: u32,
+    pub(super) caller_refuse_minutes: u32,
+    pub(super) range_minutes: u32,
+    pub(super) range_refuse_minutes: u32,
+    pub(super) trunk_minutes: u32,
+    pub(super) trunk_refuse_minutes: u32,
+    pub(super) range_digits: u8,
+    pub(super) unpaid_secs: u32,
+    pub(super) wrong_per_hour_caller: u32,
+    pub(super) wrong_per_minute_trunk: u32,
+    pub(super) wrong_per_minute_node: u32,
+}
+
+impl Default for Abuse {
+    fn default() -> Self {
+        Self {
+            caller_minutes: 10,
+            caller_refuse_minutes: 30,
+            range_minutes: 60,
+            range_refuse_minutes: 180,
+            trunk_minutes: 600,
+            trunk_refuse_minutes: 1_800,
+            range_digits: 4,
+            unpaid_secs: 30,
+            wrong_per_hour_caller: 12,
+            wrong_per_minute_trunk: 60,
+            wrong_per_minute_node: 120,
         }
     }
 }

@@ -77,15 +77,36 @@ mod tests {
     }
 
     #[test]
-    fn first_digits_are_equally_likely() {
+    fn every_digit_is_equally_likely_whatever_came_before_it() {
+        // reliability.md S6. Above these bounds chance alone comes once in ten thousand times: 9 and
+        // 99 degrees of freedom.
+        const SINGLE: u32 = 34;
+        const PAIR: u32 = 158;
         let mut draw = Draw::new([1; 32], &Provision::default());
-        let mut counts = [0_u32; 10];
-        for _ in 0..10_000 {
-            let first = draw.draw("m").reveal().as_bytes()[0] - b'0';
-            counts[usize::from(first)] += 1;
+        let ids: Vec<Pin> = (0..10_000).map(|_| draw.draw("m")).collect();
+        let digit = |id: &Pin, place: usize| usize::from(id.reveal().as_bytes()[place] - b'0');
+        for place in 0..DIGITS {
+            let found = ids.iter().map(|id| digit(id, place));
+            let single = chi_square(10, found);
+            assert!(single < SINGLE, "digit {place}: {single}");
+            let next = ids.windows(2).map(|two| 10 * digit(&two[0], place) + digit(&two[1], place));
+            let pair = chi_square(100, next);
+            assert!(pair < PAIR, "digit {place} of one ID and the next: {pair}");
         }
-        // 1 000 expected, standard deviation 30: six of them either way.
-        assert!(counts.iter().all(|count| (820..1_180).contains(count)), "{counts:?}");
+        for place in 1..DIGITS {
+            let found = ids.iter().map(|id| 10 * digit(id, place - 1) + digit(id, place));
+            let pair = chi_square(100, found);
+            assert!(pair < PAIR, "digits {place} and the one before: {pair}");
+        }
+    }
+
+    /// How far counts of equally likely values are off: the sum of (found - expected)² / expected.
+    fn chi_square(values: usize, found: impl Iterator<Item = usize>) -> u32 {
+        let mut counts = vec![0_u32; values];
+        found.for_each(|value| counts[value] += 1);
+        let all: u32 = counts.iter().sum();
+        let expected = all / u32::try_from(values).unwrap();
+        counts.iter().map(|count| count.abs_diff(expected).pow(2)).sum::<u32>() / expected
     }
 
     #[test]

@@ -45,6 +45,8 @@ impl Reading<'_> {
                     None => Some(self.kept(&name).unwrap_or_else(|| ids.draw(&name))),
                 };
                 let participants_max = self.participants_max(shape);
+                let cap = shape.spend_cap.as_ref();
+                let spend_cap = cap.and_then(|at| self.amount("meeting.spend_cap", Some(at)));
                 if let (Some(organizer), Some(conference_id)) = (organizer, id) {
                     meetings.push(Meeting {
                         id: MeetingId::from_name(&name),
@@ -53,6 +55,7 @@ impl Reading<'_> {
                         conference_id,
                         participants_max,
                         announce: shape.announce,
+                        spend_cap,
                         dial_out: dial_out.clone(),
                     });
                 }

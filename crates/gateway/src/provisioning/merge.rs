@@ -183,6 +183,7 @@ fn meeting_differs(old: &Meeting, new: &Meeting) -> Vec<&'static str> {
         (old.conference_id != new.conference_id, "conference_id"),
         (old.participants_max != new.participants_max, "participants_max"),
         (old.announce != new.announce, "announce"),
+        (old.spend_cap != new.spend_cap, "spend_cap"),
     ])
 }
 

@@ -176,6 +176,8 @@ pub(super) struct Meeting {
     pub(super) participants_max: Option<Spanned<u32>>,
     #[serde(default = "yes")]
     pub(super) announce: bool,
+    /// An amount like `"20.00"`.
+    pub(super) spend_cap: Option<Text>,
     pub(super) dial_out_allowed: Option<bool>,
     pub(super) dial_out_press_one: Option<bool>,
     pub(super) dial_out_ring_secs: Option<Spanned<u16>>,

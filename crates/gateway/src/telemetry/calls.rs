@@ -4,16 +4,24 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use bridge::routing::Attempt;
+use bridge::shield::Alarm;
 use bridge::{LiveCall, Note};
 use metrics::{Counter, Gauge, Histogram};
 use model::Money;
-use model::record::{NumberType, Trunk};
+use model::record::{NumberType, ServiceNumber, Trunk};
 
 use super::{Telemetry, whole};
 
 impl Telemetry {
     /// Returns the meters of what the bridge notes.
     pub(crate) fn bridge(&self) -> BridgeMeters {
+        let meters = self.bridge_meters();
+        // They count rarely: an alert sees only a rise from what was there before.
+        Alarm::all().for_each(|alarm| meters.abuse(alarm).increment(0));
+        meters
+    }
+
+    fn bridge_meters(&self) -> BridgeMeters {
         BridgeMeters {
             telemetry: self.clone(),
             labelled: BTreeMap::new(),
@@ -156,6 +164,8 @@ impl BridgeMeters {
             Note::Digit => self.digits.increment(1),
             Note::Fax => self.faxes.increment(1),
             Note::Overload(over) => self.overloaded(*over),
+            Note::Abuse(alarm) => self.abuse(*alarm).increment(1),
+            Note::Pumping { number, permille } => self.pumping(number, *permille),
             Note::CallEnded { call: _, label, connected } => {
                 self.connected.increment(connected.as_secs());
                 self.labelled(
@@ -225,6 +235,21 @@ impl BridgeMeters {
     fn overloaded(&self, over: bool) {
         let help = "Whether new calls are refused because the node has too much to do.";
         self.telemetry.gauge("tollgate_bridge_overloaded", help, &[]).set(u32::from(over));
+    }
+
+    fn abuse(&self, alarm: Alarm) -> Counter {
+        let help = "Budgets against abuse that began to be used up, by budget and whose it is.";
+        let of = [("budget", alarm.budget.label()), ("scope", alarm.scope.label())];
+        self.telemetry.counter("tollgate_bridge_abuse_total", help, &of)
+    }
+
+    /// Shows how much a number of ours looks like being pumped. There are as many as are provisioned.
+    fn pumping(&self, number: &ServiceNumber, permille: u16) {
+        let help = "How much a toll-free number looks like being pumped, 0 to 1.";
+        let did = number.did.full();
+        let gauge =
+            self.telemetry.gauge("tollgate_bridge_pumping_score", help, &[("number", &did)]);
+        gauge.set(f64::from(permille) / 1_000.0);
     }
 
     /// Counts by trunk: their number is that of the configured ones, each call is counted once.

@@ -26,6 +26,7 @@ pub(super) const fn wav(prompt: Prompt) -> &'static [u8] {
         Prompt::PressOne => recording!("press-one"),
         Prompt::Joining => recording!("joining"),
         Prompt::FirstParticipant => recording!("first-participant"),
+        Prompt::StillThere => recording!("still-there"),
         Prompt::EntryTone => recording!("entry-tone"),
         Prompt::ExitTone => recording!("exit-tone"),
         Prompt::CreditSixtySeconds => recording!("credit-sixty-seconds"),

@@ -164,6 +164,7 @@ fn paid_time_that_ends_on_the_way_ends_it_within_a_tick() {
                     Event::Cut { at, overrun, .. } => Some((*at, *overrun)),
                     Event::Digit { .. }
                     | Event::Fax { .. }
+                    | Event::Spoke { .. }
                     | Event::Played { .. }
                     | Event::Heard { .. }
                     | Event::Life { .. }

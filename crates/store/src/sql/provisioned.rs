@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use model::policy::{DestinationRule, Group, OrganizationOutbound, UserOutbound};
 use model::record::{Licence, Meeting, Organization, Provision, ServiceNumber, TariffRow, User};
-use model::{Currency, DialOutRules, GroupId, ListedCall, MeetingDialOut, Pin};
+use model::{Currency, DialOutRules, GroupId, ListedCall, MeetingDialOut, Money, Pin};
 
 use crate::Error;
 use crate::provision::{merge, tariff_key};
@@ -79,16 +79,17 @@ ON CONFLICT (id) DO UPDATE SET name = excluded.name, organization = excluded.org
 
 const MEETINGS: &str = "
 INSERT INTO meeting (id, name, organizer, conference_id, participants_max, announce,
-    dial_out_allowed, dial_out_press_one, dial_out_ring_secs, dial_out_calls)
+    dial_out_allowed, dial_out_press_one, dial_out_ring_secs, dial_out_calls, spend_cap)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, CAST(value ->> 4 AS BIGINT),
     CAST(value ->> 5 AS BIGINT), CAST(value ->> 6 AS BIGINT), CAST(value ->> 7 AS BIGINT),
-    CAST(value ->> 8 AS BIGINT), value ->> 9
+    CAST(value ->> 8 AS BIGINT), value ->> 9, CAST(value ->> 10 AS BIGINT)
 FROM json_each($1) WHERE true
 ON CONFLICT (id) DO UPDATE SET name = excluded.name, organizer = excluded.organizer,
     conference_id = excluded.conference_id, participants_max = excluded.participants_max,
     announce = excluded.announce, dial_out_allowed = excluded.dial_out_allowed,
     dial_out_press_one = excluded.dial_out_press_one,
-    dial_out_ring_secs = excluded.dial_out_ring_secs, dial_out_calls = excluded.dial_out_calls";
+    dial_out_ring_secs = excluded.dial_out_ring_secs, dial_out_calls = excluded.dial_out_calls,
+    spend_cap = excluded.spend_cap";
 
 const NUMBERS: &str = "
 INSERT INTO service_number (id, did, number_type, dedicated_to, bound_to, country, language,
@@ -150,7 +151,7 @@ SELECT json_array(id, did, number_type, dedicated_to, bound_to, country, languag
 FROM service_number ORDER BY id";
     const MEETINGS: &str = "
 SELECT json_array(id, name, organizer, conference_id, participants_max, announce,
-    dial_out_allowed, dial_out_press_one, dial_out_ring_secs, dial_out_calls)
+    dial_out_allowed, dial_out_press_one, dial_out_ring_secs, dial_out_calls, spend_cap)
 FROM meeting ORDER BY id";
     const TARIFFS: &str = "
 SELECT json_array(organization, currency, kind, number_prefix, caller_prefix, rate_version,
@@ -279,22 +280,29 @@ fn pack_meeting(row: &Meeting) -> Packed {
         .maybe_int(row.dial_out.press_one.map(Into::into))
         .maybe_int(row.dial_out.ring_secs.map(Into::into))
         .text(argument(calls))
+        .maybe_int(row.spend_cap.map(Money::micros))
 }
 
 fn meeting(row: &mut Fields) -> Result<Meeting, Error> {
+    let (id, name, organizer) = (row.parse()?, row.text()?, row.parse()?);
+    let conference_id = Pin::parse(&row.text()?).map_err(|_| corrupt("a conference ID"))?;
+    let (participants_max, announce) = (row.int()?, row.flag()?);
+    let dial_out = MeetingDialOut {
+        enabled: maybe_flag(row)?,
+        press_one: maybe_flag(row)?,
+        ring_secs: maybe_secs(row)?,
+        calls: row.rows()?.iter_mut().map(listed).collect::<Result<_, _>>()?,
+    };
+    let spend_cap = row.maybe_int()?.map(Money::from_micros);
     Ok(Meeting {
-        id: row.parse()?,
-        name: row.text()?,
-        organizer: row.parse()?,
-        conference_id: Pin::parse(&row.text()?).map_err(|_| corrupt("a conference ID"))?,
-        participants_max: row.int()?,
-        announce: row.flag()?,
-        dial_out: MeetingDialOut {
-            enabled: maybe_flag(row)?,
-            press_one: maybe_flag(row)?,
-            ring_secs: maybe_secs(row)?,
-            calls: row.rows()?.iter_mut().map(listed).collect::<Result<_, _>>()?,
-        },
+        id,
+        name,
+        organizer,
+        conference_id,
+        participants_max,
+        announce,
+        spend_cap,
+        dial_out,
     })
 }
 

@@ -23,6 +23,16 @@ fn ended(label: &str) -> Option<&'static str> {
         }
         "joined_elsewhere" => "another number that was called for the same person joined first",
         "meeting_over" => "nobody was left in the meeting before the called person had joined",
+        "alone_limit" => {
+            "alone in the meeting for the longest time, asked twice, and did not press 1"
+        }
+        "all_silent_limit" => {
+            "nobody in the meeting said anything for the longest time; asked twice, and did not press 1"
+        }
+        "silent_limit" => {
+            "said nothing in the meeting for the longest time, asked twice, and did not press 1"
+        }
+        "leg_limit" => "the call had its longest time: see leg_secs in [presence]",
         "cancelled" => "the caller gave up before the answer",
         "credit_exhausted" => {
             "the paid time ended and the account had no more credit: the leg was warned, then cut \
@@ -135,6 +145,15 @@ fn guarded(label: &str) -> Option<&'static str> {
         "line_denied" => {
             "the caller's line is of a class that the number or its organization refuses"
         }
+        "unidentified_budget" => {
+            "callers of this number, range or trunk had used up the time that may pass without a \
+             conference ID: toll-free calls were refused for a while"
+        }
+        "guessing" => {
+            "so many wrong conference IDs were keyed in that day that strangers' were not looked up \
+             any more, right or wrong"
+        }
+        "meeting_spend" => "what the meeting may cost was spent: see spend_cap in [[meeting]]",
         "overloaded" => {
             "the node had more to do than it can: new calls were refused for the live ones' sake"
         }
