@@ -83,7 +83,18 @@ fn over(cdr: &Cdr) -> serde_json::Value {
         "q850": cdr.ending.q850,
         "received": { "sip_status": cdr.received.sip_status, "q850": cdr.received.q850 },
         "reasons": cdr.reasons,
+        "advice": advice(&cdr.ending.label),
+        "decision": cdr.decision.as_ref().map(|decision| serde_json::json!({
+            "allowed": decision.allowed,
+            "rule": decision.rule,
+            "version": decision.version,
+        })),
     })
+}
+
+/// What a person can do, if the call was refused.
+fn advice(label: &str) -> Option<&'static str> {
+    bridge::Refusal::all().find(|refusal| refusal.label() == label).map(bridge::Refusal::advice)
 }
 
 /// One INVITE of ours, as the carrier's engineer looks for it.
@@ -160,6 +171,9 @@ fn iso(micros: i64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use model::record::{CallType, Withheld};
+    use serde_json::Value;
+
     use super::*;
 
     #[test]
@@ -167,6 +181,19 @@ mod tests {
         assert_eq!(call_id("0000000000000000000000000000002a"), Some(CallId(42)));
         for text in ["2a", "+000000000000000000000000000002a", "0000000000000000000000000000002g"] {
             assert_eq!(call_id(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_call_that_was_refused_is_shown_with_what_to_do_and_no_withheld_number() {
+        for refusal in bridge::Refusal::all() {
+            let mut cdr = Cdr::begun(CallId(42), CallType::In, model::UnixTime::default());
+            cdr.ending.label = refusal.label().into();
+            cdr.withheld = Some(Withheld::Plain("+14155550199".parse().unwrap()));
+            let shown = over(&cdr);
+            assert_eq!(shown["advice"], refusal.advice());
+            assert_eq!((&shown["caller"], &shown["call_type"]), (&Value::Null, &"conf_in".into()));
+            assert!(!shown.to_string().contains("1415555"), "{shown}");
         }
     }
 

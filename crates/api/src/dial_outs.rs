@@ -138,6 +138,16 @@ mod tests {
     }
 
     #[test]
+    fn every_refusal_is_answered_by_name_with_what_to_do() {
+        for refusal in Refusal::all() {
+            let answer = told(&Denied::from(refusal));
+            assert_eq!(answer["refusal"], refusal.label());
+            assert_eq!(answer["hint"], refusal.advice());
+            assert!(status(refusal).is_client_error() || status(refusal).is_server_error());
+        }
+    }
+
+    #[test]
     fn what_a_person_can_change_has_a_status_of_its_own() {
         let statuses = [
             (Refusal::InsufficientCredit, 402),

@@ -340,6 +340,19 @@ mod tests {
     }
 
     #[test]
+    fn every_refusal_is_recorded_by_its_name_and_its_codes() {
+        for refusal in Refusal::all() {
+            let ending = Cause::Refused(refusal).ending(&[], false);
+            let row = refusal.row();
+            assert_eq!(
+                (ending.label.as_ref(), ending.released_by.as_ref()),
+                (row.label, "tollgate")
+            );
+            assert_eq!((ending.sip_status, ending.q850), (row.status, row.q850), "{refusal:?}");
+        }
+    }
+
+    #[test]
     fn every_ending_has_a_label_of_its_own() {
         let all = labels();
         assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());

@@ -356,6 +356,25 @@ mod tests {
     }
 
     #[test]
+    fn what_concerns_a_payer_looks_alike_to_the_caller() {
+        for refusal in Refusal::all().filter(|refusal| refusal.row().status == 403) {
+            let row = refusal.row();
+            assert_eq!((row.q850, row.prompt), (21, Prompt::CannotComplete), "{refusal:?}");
+            assert!(!row.retry_after, "{refusal:?}");
+        }
+        let known = [400, 403, 404, 433, 438, 480, 484, 488, 503];
+        assert!(Refusal::all().all(|refusal| known.contains(&refusal.row().status)));
+    }
+
+    #[test]
+    fn every_refusal_says_what_to_do() {
+        for refusal in Refusal::all() {
+            let advice = refusal.advice();
+            assert!(advice.split(' ').count() >= 4, "{refusal:?}: {advice}");
+        }
+    }
+
+    #[test]
     fn only_a_refusal_by_the_whole_node_names_a_time_to_come_back() {
         let named: Vec<_> = Refusal::all().filter(|r| r.row().retry_after).collect();
         let overloaded = Refusal::Guard(Guard::Overloaded);

@@ -23,6 +23,8 @@ use net::tls::{Identity, ServerFiles};
 
 /// Holds the API's token where neither `http.token` nor `http.token_file` does.
 const TOKEN_VARIABLE: &str = "TOLLGATE_HTTP_TOKEN";
+/// Holds the keys of withheld numbers where `privacy.keys_file` does not.
+const KEYS_VARIABLE: &str = "TOLLGATE_PRIVACY_KEYS";
 
 /// Everything that the operator decides, valid.
 #[derive(Debug, Clone)]
@@ -50,6 +52,8 @@ pub(crate) struct Config {
     pub(crate) sip: Sip,
     /// When strangers are banned.
     pub(crate) patience: sip::Patience,
+    /// For numbers that their owners withhold; without any they are not kept.
+    pub(crate) keys: store::Keys,
 }
 
 /// Who we are.

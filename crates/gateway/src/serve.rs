@@ -23,7 +23,7 @@ use crate::health::Health;
 use crate::listening::{self, Certificates, Listening};
 use crate::media_plane::{self, MediaPlane, Plan, Thread};
 use crate::signalling::{Ends, Signalling};
-use crate::storekeeper::{Storekeeper, Timing};
+use crate::storekeeper::{Discreet, Storekeeper, Timing};
 use crate::telemetry::{Telemetry, TlsMeters};
 use crate::{clock, prompts, upkeep};
 
@@ -161,7 +161,7 @@ struct Assembled {
     http: SocketAddr,
     inputs: mpsc::Sender<Input>,
     signalling: Signalling,
-    keeper: Storekeeper<Store>,
+    keeper: Storekeeper<Discreet>,
     told: mpsc::Receiver<CallId>,
     others: JoinSet<()>,
     certificates: Certificates,
@@ -212,7 +212,9 @@ impl Parts {
             told: teller_of_ends,
         };
         let signalling = Signalling::new(bridge, ends, self.telemetry.bridge())?;
-        let (book, meters) = (self.store.clone(), self.telemetry.store());
+        let keys = Arc::new(self.config.keys.clone());
+        let book = Discreet { store: self.store.clone(), keys };
+        let meters = self.telemetry.store();
         let keeper = Storekeeper::new(book, Timing::default(), requests, teller, meters);
         let mut others = JoinSet::new();
         let api = self.api(queries, orders, inputs.clone());
@@ -246,7 +248,11 @@ impl Parts {
         }
         let stale: Vec<_> = stale.into_iter().map(|farewell| farewell.call).collect();
         self.store.forget_farewells(&stale).await.context("the store")?;
-        Ok(owed)
+        let opened = |owed: Farewell| {
+            let dialog = self.config.keys.dialog(owed.call, &owed.dialog);
+            Farewell { dialog, ..owed }
+        };
+        Ok(owed.into_iter().map(opened).collect())
     }
 
     /// Says which legs were settled that another name of this node had left.

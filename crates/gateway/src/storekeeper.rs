@@ -3,12 +3,13 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bridge::{StoreOutcome, StoreRequest};
 use credits::{Answer, Command};
 use model::{Instant, UnixTime, limits};
-use store::Store;
+use store::{Keys, Store};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -31,13 +32,21 @@ pub(crate) trait Book: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Vec<Answer>, store::Error>> + Send;
 }
 
-impl Book for Store {
+/// The store; numbers that their owners withhold are sealed on the way in.
+#[derive(Debug, Clone)]
+pub(crate) struct Discreet {
+    pub(crate) store: Store,
+    pub(crate) keys: Arc<Keys>,
+}
+
+impl Book for Discreet {
     async fn commit(
         &self,
-        batch: Vec<Command>,
+        mut batch: Vec<Command>,
         now: UnixTime,
     ) -> Result<Vec<Answer>, store::Error> {
-        Self::commit(self, &batch, now).await
+        self.keys.seal(&mut batch);
+        self.store.commit(&batch, now).await
     }
 }
 

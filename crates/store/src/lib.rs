@@ -14,6 +14,7 @@ mod postgres;
 mod provision;
 mod sql;
 mod sqlite;
+mod withheld;
 #[cfg(test)]
 #[path = "../tests/world/mod.rs"]
 mod world;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 
 pub use crate::copy::{Copied, copy};
 pub use crate::guards::{Act, Verb};
+pub use crate::withheld::{KeyError, Keys, Unopened};
 pub use credits::view::{self, AccountView, Case, Entry, EntryKind, HoldState, HoldView, Lot};
 
 use credits::{Answer, Command, Epoch, Farewell, OpenLeg};

@@ -61,6 +61,17 @@ impl Carrier {
         lines: &str,
         body: Option<&str>,
     ) -> Self {
+        let from = format!("<sip:{from}@192.0.2.9>");
+        Self::invite_by(world, (id, called), (&from, lines), body)
+    }
+
+    /// Sends an INVITE from this address, with these further lines.
+    pub(crate) fn invite_by(
+        world: &mut World,
+        (id, called): (&str, &str),
+        (from, lines): (&str, &str),
+        body: Option<&str>,
+    ) -> Self {
         let carrier = Self {
             lines: lines.to_owned(),
             id: id.to_owned(),
@@ -131,6 +142,12 @@ impl Carrier {
         self.send(world, "BYE", self.cseq, None);
     }
 
+    /// Hangs up with a further line.
+    pub(crate) fn bye_because(&mut self, world: &mut World, line: &str) {
+        line.clone_into(&mut self.lines);
+        self.bye(world);
+    }
+
     pub(crate) fn reinvite(&mut self, world: &mut World, body: Option<&str>) {
         self.cseq += 1;
         self.send(world, "INVITE", self.cseq, body);
@@ -172,10 +189,11 @@ impl Carrier {
         };
         let body = body.unwrap_or_default();
         let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
-        let lines = if matches!(method, "INVITE" | "PRACK") { self.lines.as_str() } else { "" };
+        let lines =
+            if matches!(method, "INVITE" | "PRACK" | "BYE") { self.lines.as_str() } else { "" };
         world.datagram(format!(
             "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9:5060;branch={branch}\r\n\
-             Max-Forwards: 70\r\nFrom: <sip:{}@192.0.2.9>;tag=c-{}\r\nTo: {}\r\n\
+             Max-Forwards: 70\r\nFrom: {};tag=c-{}\r\nTo: {}\r\n\
              Call-ID: {}\r\nCSeq: {cseq} {method}\r\nContact: <sip:c@192.0.2.9:5060>\r\n{lines}{kind}\
              Content-Length: {}\r\n\r\n{body}",
             self.from,

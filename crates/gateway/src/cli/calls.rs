@@ -57,8 +57,9 @@ pub(crate) async fn run(args: Args, out: &mut impl Write) -> Result<()> {
             live(&gateway.ask("GET", "/v1/calls", None).await?, json, out)
         }
         Verb::Cdr { last, full, csv, json } => {
+            let keys = args.place.keys(full)?;
             let cdrs = args.place.open().await?.cdrs(last).await?;
-            over(&cdrs, View::of(full), (csv, json), out)
+            over(&cdrs, View::of(full, &keys), (csv, json), out)
         }
     }
 }
@@ -100,7 +101,12 @@ fn live(calls: &Value, json: bool, out: &mut impl Write) -> Result<()> {
     Ok(table.write_text(out)?)
 }
 
-fn over(cdrs: &[Cdr], view: View, (csv, json): (bool, bool), out: &mut impl Write) -> Result<()> {
+fn over(
+    cdrs: &[Cdr],
+    view: View<'_>,
+    (csv, json): (bool, bool),
+    out: &mut impl Write,
+) -> Result<()> {
     if json {
         let cdrs: Vec<Value> = cdrs.iter().map(|cdr| cdr_json(cdr, view)).collect();
         return Ok(writeln!(out, "{:#}", Value::Array(cdrs))?);
@@ -141,7 +147,7 @@ fn over(cdrs: &[Cdr], view: View, (csv, json): (bool, bool), out: &mut impl Writ
     Ok(table.write_text(out)?)
 }
 
-fn row(cdr: &Cdr, view: View) -> Vec<String> {
+fn row(cdr: &Cdr, view: View<'_>) -> Vec<String> {
     vec![
         cdr.call.to_string(),
         iso(cdr.invited),
@@ -157,7 +163,7 @@ fn row(cdr: &Cdr, view: View) -> Vec<String> {
         cdr.ending.label.to_string(),
         cdr.ending.sip_status.to_string(),
         cdr.vouched.word().to_owned(),
-        view.withheld(cdr.withheld.as_ref()).unwrap_or_else(|| "-".to_owned()),
+        view.withheld(cdr).unwrap_or_else(|| "-".to_owned()),
         cdr.call_type.word().to_owned(),
         if cdr.trunk.is_empty() { "-".to_owned() } else { cdr.trunk.clone() },
         cdr.sip_call_id.clone(),
@@ -173,7 +179,7 @@ fn maybe(code: Option<impl ToString>) -> String {
 }
 
 /// A call detail record as JSON: money is exact text, times are ISO 8601 in UTC.
-pub(super) fn cdr_json(cdr: &Cdr, view: View) -> Value {
+pub(super) fn cdr_json(cdr: &Cdr, view: View<'_>) -> Value {
     let rate = cdr.rate.map(|rate| {
         json!({
             "version": format!("{:016x}", rate.version.0),
@@ -197,7 +203,7 @@ pub(super) fn cdr_json(cdr: &Cdr, view: View) -> Value {
             "q850": attempt.q850,
         })).collect::<Vec<Value>>(),
         "caller": view.number(cdr.caller.as_ref()),
-        "withheld_caller": view.withheld(cdr.withheld.as_ref()),
+        "withheld_caller": view.withheld(cdr),
         "vouched": cdr.vouched.word(),
         "called": view.number(cdr.called.as_ref()),
         "number_type": cdr.number_type.map(number_type),
@@ -248,6 +254,7 @@ pub(super) fn ended(answered: UnixTime, connected_micros: u64) -> UnixTime {
 #[cfg(test)]
 mod tests {
     use model::record::CallType;
+    use store::Keys;
 
     use super::*;
 
@@ -289,7 +296,7 @@ mod tests {
         }
     }
 
-    fn records(view: View, (csv, json): (bool, bool)) -> String {
+    fn records(view: View<'_>, (csv, json): (bool, bool)) -> String {
         let mut out = Vec::new();
         over(&[cdr()], view, (csv, json), &mut out).unwrap();
         String::from_utf8(out).unwrap()
@@ -299,10 +306,38 @@ mod tests {
     fn records_are_masked_unless_the_billing_view_is_asked_for() {
         let masked = records(View::Masked, (true, false));
         assert!(masked.contains(",'+1415555****,****,"), "{masked}");
-        let full = records(View::Full, (true, false));
+        let full = records(View::Full(&Keys::default()), (true, false));
         assert!(full.contains(",+14155550123,7000,"), "{full}");
         let json = records(View::Masked, (false, true));
         assert!(json.contains("+1415555****") && !json.contains("0123"), "{json}");
+    }
+
+    #[test]
+    fn what_strangers_write_is_one_inert_cell() {
+        let evil = [
+            "=1+1", "+1+1", "-2+3", "@SUM(1)", "\t=1", "\r=1", "a\r\nb", "a\n=1", "\0", "\",=1,\"",
+        ];
+        for evil in evil {
+            let record = Cdr { sip_call_id: evil.to_owned(), trunk: evil.to_owned(), ..cdr() };
+            let written = |(csv, json)| {
+                let mut out = Vec::new();
+                over(std::slice::from_ref(&record), View::Masked, (csv, json), &mut out).unwrap();
+                String::from_utf8(out).unwrap()
+            };
+            let csv = written((true, false));
+            let lines: Vec<&str> = csv.split("\r\n").collect();
+            assert_eq!((lines.len(), lines[2]), (3, ""), "{csv:?}");
+            assert!(!lines.concat().contains(char::is_control), "{csv:?}");
+            let cells = lines[1].split(',').map(|cell| cell.trim_start_matches('"'));
+            let starts = |cell: &str| cell.starts_with(['=', '@', '+', '-', '\t']);
+            let formulas: Vec<&str> = cells.filter(|cell| starts(cell) && *cell != "-").collect();
+            assert!(formulas.is_empty() || evil.contains(",=1"), "{formulas:?}");
+            assert_eq!(written((false, false)).lines().count(), 2, "{evil:?}");
+            let json = written((false, true));
+            let read: Value = serde_json::from_str(&json).unwrap();
+            assert_eq!(read[0]["sip_call_id"], evil);
+            assert!(!json.contains(|c: char| c.is_control() && c != '\n'), "{json:?}");
+        }
     }
 
     #[test]
@@ -323,14 +358,15 @@ mod tests {
             vouched: model::Vouched::Full,
             ..cdr()
         };
+        let keys = Keys::default();
         let told = |view| serde_json::to_string(&cdr_json(&record(), view)).unwrap();
         assert!(!told(View::Masked).contains("1415555"), "not even masked");
         assert!(told(View::Masked).contains("\"caller\":\"anonymous\""));
-        assert!(told(View::Full).contains("\"withheld_caller\":\"+14155550199\""));
-        assert!(told(View::Full).contains("\"vouched\":\"passed_a\""));
+        assert!(told(View::Full(&keys)).contains("\"withheld_caller\":\"+14155550199\""));
+        assert!(told(View::Full(&keys)).contains("\"vouched\":\"passed_a\""));
         let cells = |view| row(&record(), view).join(" ");
         assert!(!cells(View::Masked).contains("1415555"));
-        assert!(cells(View::Full).contains("passed_a +14155550199"));
+        assert!(cells(View::Full(&keys)).contains("passed_a +14155550199"));
     }
 
     #[test]

@@ -51,7 +51,8 @@ pub(crate) async fn run(args: Args, out: &mut impl Write) -> Result<()> {
     };
     let provision = store.provision().await?;
     let proof = Proof::of(&case);
-    let view = View::of(args.full);
+    let keys = args.place.keys(args.full)?;
+    let view = View::of(args.full, &keys);
     if args.json {
         writeln!(out, "{:#}", told_json(&case, &proof, view))?;
     } else {
@@ -64,7 +65,7 @@ pub(crate) async fn run(args: Args, out: &mut impl Write) -> Result<()> {
 }
 
 /// The whole explanation as text.
-fn told(case: &Case, provision: &Provision, proof: &Proof, view: View) -> Result<String> {
+fn told(case: &Case, provision: &Provision, proof: &Proof, view: View<'_>) -> Result<String> {
     let mut out = Vec::new();
     let cdr = case.cdr.as_ref().or(case.open.as_ref().map(|open| open.cdr.as_ref()));
     match cdr {
@@ -85,7 +86,7 @@ fn told(case: &Case, provision: &Provision, proof: &Proof, view: View) -> Result
     Ok(String::from_utf8_lossy(&out).into_owned())
 }
 
-fn came(case: &Case, cdr: &Cdr, view: View, out: &mut impl Write) -> Result<()> {
+fn came(case: &Case, cdr: &Cdr, view: View<'_>, out: &mut impl Write) -> Result<()> {
     writeln!(out, "call {}", case.call)?;
     writeln!(out, "  SIP Call-ID  {}", printable(&cdr.sip_call_id))?;
     let (at, trunk) = (iso(cdr.invited), printable(&cdr.trunk));
@@ -95,7 +96,7 @@ fn came(case: &Case, cdr: &Cdr, view: View, out: &mut impl Write) -> Result<()> 
         (true, true) => writeln!(out, "  asked for    {at}, never placed")?,
     }
     writeln!(out, "  caller       {}", view.number(cdr.caller.as_ref()))?;
-    if let Some(withheld) = view.withheld(cdr.withheld.as_ref()) {
+    if let Some(withheld) = view.withheld(cdr) {
         writeln!(out, "  withheld     {withheld}")?;
     }
     if cdr.vouched != model::Vouched::Nothing {
@@ -145,8 +146,8 @@ fn why(cdr: &Cdr, provision: &Provision, out: &mut impl Write) -> Result<()> {
     }
     if let Some(decision) = &cdr.decision {
         let verdict = if decision.allowed { "allowed" } else { "refused" };
-        writeln!(out, "  number       {verdict}: {}", printable(&decision.rule))?;
-        writeln!(out, "  by the rules of {}", printable(&decision.version))?;
+        let (rule, version) = (printable(&decision.rule), printable(&decision.version));
+        writeln!(out, "  decision     {verdict}: {rule}; by {version}{}", rate_version(cdr))?;
     }
     let meeting = provision.meetings.iter().find(|m| Some(m.id) == cdr.meeting);
     if let Some(meeting) = meeting {
@@ -161,6 +162,16 @@ fn why(cdr: &Cdr, provision: &Provision, out: &mut impl Write) -> Result<()> {
         writeln!(out, "  organization {}", organization.name)?;
     }
     Ok(())
+}
+
+fn rate_version(cdr: &Cdr) -> String {
+    let version = cdr.rate_version();
+    version.map_or_else(String::new, |version| format!(", rate version {:016x}", version.0))
+}
+
+/// What a person can do about a refusal.
+fn advice(label: &str) -> Option<&'static str> {
+    bridge::Refusal::all().find(|refusal| refusal.label() == label).map(bridge::Refusal::advice)
 }
 
 fn price(case: &Case, cdr: &Cdr, out: &mut impl Write) -> Result<()> {
@@ -235,6 +246,9 @@ fn ending(cdr: &Cdr, out: &mut impl Write) -> Result<()> {
     let ending = &cdr.ending;
     writeln!(out, "\nending")?;
     writeln!(out, "  {}: {}", ending.label, words::of(&ending.label))?;
+    if let Some(advice) = advice(&ending.label) {
+        writeln!(out, "  what to do: {advice}")?;
+    }
     let (by, status, cause) = (&ending.released_by, ending.sip_status, ending.q850);
     writeln!(out, "  released by {by}; SIP status {status}, Q.850 cause {cause}")?;
     let named = |code: Option<String>| code.unwrap_or_else(|| "none".to_owned());
@@ -253,7 +267,7 @@ fn proved(proof: &Proof, out: &mut impl Write) -> Result<()> {
     Ok(())
 }
 
-fn told_json(case: &Case, proof: &Proof, view: View) -> Value {
+fn told_json(case: &Case, proof: &Proof, view: View<'_>) -> Value {
     let holds = case.holds.iter().map(|hold| {
         json!({
             "slice": hold.hold.sequence,

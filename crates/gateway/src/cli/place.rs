@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use model::record::Trunk;
-use store::Store;
+use store::{Keys, Store};
 
 use crate::config::Config;
 use crate::prompts;
@@ -39,6 +39,18 @@ impl Place {
             return Ok(Vec::new());
         }
         Ok(self.config()?.trunks)
+    }
+
+    /// Returns the keys of withheld numbers, if the billing view is asked for; none where only a
+    /// store is named.
+    ///
+    /// # Errors
+    /// As [`Self::config`].
+    pub(crate) fn keys(&self, full: bool) -> Result<Keys> {
+        if !full || self.store.is_some() && self.config.is_none() {
+            return Ok(Keys::default());
+        }
+        Ok(self.config()?.keys)
     }
 
     /// Returns the languages that have recordings, the one for all others first; none where only a

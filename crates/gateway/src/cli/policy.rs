@@ -223,4 +223,4 @@ fn tell(said: &[(&'static str, Value)], json: bool, out: &mut impl Write) -> Res
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -157,3 +157,45 @@ fn tell(
     }
     Ok(table.write_text(out)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::cli::policy::tests::stored;
+
+    use super::*;
+
+    async fn told(destination: &str, organization: Option<&str>, json: bool) -> Result<String> {
+        let (_folder, place, _store) = stored().await;
+        let (destination, organization) = (destination.to_owned(), organization.map(str::to_owned));
+        let mut out = Vec::new();
+        run(Args { destination, place, organization, json }, &mut out).await?;
+        Ok(String::from_utf8(out)?)
+    }
+
+    #[tokio::test]
+    async fn a_number_has_one_price_and_a_country_all_of_its_own() {
+        let number = told("+390612345678", None, false).await.unwrap();
+        assert!(number.contains("Italy") && number.contains("0.02 EUR a minute"), "{number}");
+        assert_eq!(number.lines().count(), 2, "{number}");
+        let country = told("IT", Some("acme"), true).await.unwrap();
+        let read: Value = serde_json::from_str(&country).unwrap();
+        assert_eq!((&read["country"], &read["rates"][0]["prefix"]), (&json!("IT"), &json!("+39")));
+        assert_eq!(read["rates"][0]["per_minute"], "0.02");
+    }
+
+    #[tokio::test]
+    async fn a_country_without_a_price_says_what_that_means() {
+        let said = told("JP", None, false).await.unwrap();
+        assert!(said.ends_with("no dial-out price; calls there are refused\n"), "{said}");
+    }
+
+    #[tokio::test]
+    async fn what_is_neither_country_nor_number_nor_organization_is_named() {
+        for (destination, organization, named) in
+            [("XQ", None, "XQ"), ("0651234", None, "0651234"), ("IT", Some("nobody"), "nobody")]
+        {
+            let error = told(destination, organization, false).await.unwrap_err().to_string();
+            assert!(error.contains(named), "{error}");
+        }
+    }
+}

@@ -1,8 +1,9 @@
 //! How values are shown to people and in JSON, the same in every subcommand.
 
 use jiff::Timestamp;
-use model::record::{Capability, NumberType, Withheld};
+use model::record::{Capability, Cdr, NumberType};
 use model::{Did, Money, Rate, SecondsRule, UnixTime};
+use store::Keys;
 
 /// ISO 8601 in UTC with milliseconds; moments outside the calendar are clamped to its edges.
 pub(crate) fn iso(moment: UnixTime) -> String {
@@ -11,18 +12,18 @@ pub(crate) fn iso(moment: UnixTime) -> String {
 }
 
 /// Whether numbers are shown whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum View {
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum View<'a> {
     /// The last digits are hidden.
     Masked,
-    /// The billing view.
-    Full,
+    /// The billing view, with what opens withheld numbers.
+    Full(&'a Keys),
 }
 
-impl View {
+impl<'a> View<'a> {
     /// `--full` or not.
-    pub(crate) fn of(full: bool) -> Self {
-        if full { Self::Full } else { Self::Masked }
+    pub(crate) fn of(full: bool, keys: &'a Keys) -> Self {
+        if full { Self::Full(keys) } else { Self::Masked }
     }
 
     /// Shows a number; nobody's is `anonymous`.
@@ -30,17 +31,19 @@ impl View {
         match (self, number) {
             (_, None) => model::record::ANONYMOUS.to_owned(),
             (Self::Masked, Some(number)) => number.to_string(),
-            (Self::Full, Some(number)) => number.full(),
+            (Self::Full(_), Some(number)) => number.full(),
         }
     }
 
-    /// Shows a number that its owner withholds: in the billing view alone (reliability.md S25).
-    pub(crate) fn withheld(self, number: Option<&Withheld>) -> Option<String> {
-        match (self, number?) {
+    /// Shows a number that a call's owner withholds, or why it cannot be shown: in the billing view
+    /// alone (reliability.md S25).
+    pub(crate) fn withheld(self, cdr: &Cdr) -> Option<String> {
+        match (self, cdr.withheld.as_ref()?) {
             (Self::Masked, _) => None,
-            (Self::Full, Withheld::Plain(number)) => Some(number.full()),
-            (Self::Full, Withheld::Sealed { key, .. }) => Some(format!("sealed by key {key}")),
-            (Self::Full, Withheld::NotKept) => Some("not kept".to_owned()),
+            (Self::Full(keys), kept) => Some(match keys.open(cdr.call, kept) {
+                Ok(number) => number.full(),
+                Err(unopened) => unopened.to_string(),
+            }),
         }
     }
 }
@@ -105,9 +108,11 @@ mod tests {
     #[test]
     fn a_number_is_masked_unless_asked_for() {
         let number: Did = "+14155550123".parse().unwrap();
-        assert_eq!(View::of(false).number(Some(&number)), "+1415555****");
-        assert_eq!(View::of(true).number(Some(&number)), "+14155550123");
-        assert_eq!(View::of(true).number(None), "anonymous");
+        let keys = Keys::default();
+        let view = |full| View::of(full, &keys);
+        assert_eq!(view(false).number(Some(&number)), "+1415555****");
+        assert_eq!(view(true).number(Some(&number)), "+14155550123");
+        assert_eq!(view(true).number(None), "anonymous");
     }
 
     #[test]

@@ -47,7 +47,7 @@ impl Table {
     }
 
     /// Writes CSV with CRLF line ends. A cell that a spreadsheet would take for a formula gets an
-    /// apostrophe in front (reliability.md S18).
+    /// apostrophe in front, and no cell has a line end in it (reliability.md S18).
     ///
     /// # Errors
     /// Those of `out`.
@@ -71,8 +71,9 @@ fn csv_cell(cell: &str) -> String {
     let digits = cell.strip_prefix(['+', '-']).unwrap_or(cell);
     let number = !digits.is_empty() && digits.bytes().all(plain);
     let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && !number;
-    let inert = if formula { format!("'{cell}") } else { cell.to_owned() };
-    if inert.contains([',', '"', '\r', '\n']) {
+    let cell = printable(cell);
+    let inert = if formula { format!("'{cell}") } else { cell };
+    if inert.contains([',', '"']) {
         return format!("\"{}\"", inert.replace('"', "\"\""));
     }
     inert

@@ -4,6 +4,7 @@ mod abuse;
 mod charging;
 mod http;
 mod presence;
+mod privacy;
 mod strangers;
 #[cfg(test)]
 mod tests;
@@ -99,6 +100,7 @@ impl Checker<'_> {
         let drain_limit = self.secs("drain.limit_secs", written.drain.limit_secs, 0..=86_400);
         let sip = self.sip(written.sip);
         let patience = self.patience(&written.strangers);
+        let keys = self.keys(written.privacy);
         Some(Config {
             node: node?,
             store: store?,
@@ -115,6 +117,7 @@ impl Checker<'_> {
             drain_limit,
             sip,
             patience,
+            keys,
         })
     }
 

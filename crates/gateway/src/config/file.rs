@@ -34,6 +34,8 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) strangers: Strangers,
     #[serde(default)]
+    pub(super) privacy: Privacy,
+    #[serde(default)]
     pub(super) dns: Dns,
 }
 
@@ -87,6 +89,12 @@ fn none() -> String {
 pub(super) struct Dns {
     #[serde(default)]
     pub(super) servers: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Privacy {
+    pub(super) keys_file: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -31,6 +31,7 @@ pub(crate) enum Name {
     RSeq,
     Reason,
     RecordRoute,
+    RemotePartyId,
     Replaces,
     Require,
     RetryAfter,
@@ -77,6 +78,7 @@ impl Name {
             12 => twelve(text),
             14 if is("Content-Length") => Self::ContentLength,
             15 if is("Session-Expires") => Self::SessionExpires,
+            15 if is("Remote-Party-ID") => Self::RemotePartyId,
             16 if is("Content-Encoding") => Self::ContentEncoding,
             16 if is("WWW-Authenticate") => Self::WwwAuthenticate,
             18 if is("Proxy-Authenticate") => Self::ProxyAuthenticate,
@@ -126,6 +128,7 @@ impl Name {
             | Self::RSeq
             | Self::Reason
             | Self::RecordRoute
+            | Self::RemotePartyId
             | Self::Replaces
             | Self::Require
             | Self::RetryAfter

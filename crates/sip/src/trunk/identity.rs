@@ -31,7 +31,7 @@ impl Identity {
         let number = number.strip_prefix(trunk.strip_prefix.as_str()).unwrap_or(&number).to_owned();
         let name = caller.subscriber()?.into_owned();
         let nobody = name.is_empty() || caller.is_anonymous();
-        let (shown, withheld) = match (nobody, wants_privacy(request)) {
+        let (shown, withheld) = match (nobody, is_hidden(request)) {
             (true, _) => (None, None),
             (false, true) => (None, Some(name)),
             (false, false) => (Some(name), None),
@@ -88,6 +88,21 @@ fn vouched(request: &Request<'_>, trusted: bool, caller: &Uri<'_>) -> Vouched {
     };
     let verstat = own.or_else(around);
     Vouched::read(verstat, request.message.first(Name::PAttestationIndicator), signed)
+}
+
+/// Whether the caller is not to be shown: by a Privacy header, by a From that names nobody beside an
+/// asserted number (RFC 3323 §4.1), or by the parameter that older gear writes. To hide one who did
+/// not ask for it costs nothing, to show one who did cannot be undone.
+fn is_hidden(request: &Request<'_>) -> bool {
+    let nameless = || Uri::read(request.from.uri).is_some_and(|from| from.is_anonymous());
+    wants_privacy(request) || nameless() || older_privacy(request)
+}
+
+/// `privacy=` of Remote-Party-ID, from before RFC 3325; who it names is never believed.
+fn older_privacy(request: &Request<'_>) -> bool {
+    let parties = request.message.elements(Name::RemotePartyId).filter_map(NameAddr::read);
+    let mut words = parties.filter_map(|party| header::parameter(party.parameters, "privacy"));
+    words.any(|word| !word.eq_ignore_ascii_case("off"))
 }
 
 /// `id`, `user` or `header` hide the caller from us and everybody behind us (RFC 3323, RFC 3325).
@@ -179,6 +194,23 @@ mod tests {
     }
 
     #[test]
+    fn a_nameless_from_and_older_gear_hide_the_asserted_number_too() {
+        let trusted = Trunk { trusted: true, ..trunk("a", "192.0.2.0/24") };
+        let stranger = Trunk { trusted: false, ..trusted.clone() };
+        let asserted = "P-Asserted-Identity: <sip:+1999@h>\r\n";
+        let nameless = |trunk| read_from("<sip:anonymous@anonymous.invalid>", asserted, trunk);
+        let hidden = nameless(&trusted).unwrap();
+        assert_eq!((hidden.caller, hidden.withheld.as_deref()), (None, Some("+1999")));
+        let unknown = nameless(&stranger).unwrap();
+        assert_eq!((unknown.caller, unknown.withheld), (None, None), "nothing of it is believed");
+        for (word, withheld) in [("full", true), ("\"name\"", true), ("off", false)] {
+            let extra = format!("Remote-Party-ID: \"A\" <sip:+1997@h>;privacy={word}\r\n");
+            let read = read(&extra, &stranger).unwrap();
+            assert_eq!(read.withheld.as_deref(), withheld.then_some("from"), "{word}");
+        }
+    }
+
+    #[test]
     fn what_was_verified_is_believed_of_a_trusted_trunk_alone() {
         let stranger = trunk("a", "192.0.2.0/24");
         let trusted = Trunk { trusted: true, ..stranger.clone() };
@@ -218,8 +250,12 @@ mod tests {
     }
 
     fn read(extra: &str, trunk: &Trunk) -> Option<Identity> {
+        read_from("<sip:from@h>", extra, trunk)
+    }
+
+    fn read_from(from: &str, extra: &str, trunk: &Trunk) -> Option<Identity> {
         let text = format!(
-            "INVITE sip:111@h SIP/2.0\r\nv: SIP/2.0/UDP a;branch=z9hG4bK1\r\nf: <sip:from@h>;tag=1\r\n\
+            "INVITE sip:111@h SIP/2.0\r\nv: SIP/2.0/UDP a;branch=z9hG4bK1\r\nf: {from};tag=1\r\n\
              t: <sip:000@h>\r\ni: 1\r\nCSeq: 1 INVITE\r\n{extra}\r\n"
         );
         let message = Message::lex(text.as_bytes()).unwrap();

@@ -166,12 +166,87 @@ async fn numbers_are_whole_only_in_the_billing_view() {
     let case = closed(1_000_000).await;
     let proof = Proof::of(&case);
     assert!(!told_json(&case, &proof, View::Masked).to_string().contains("4155550123"));
-    assert!(told_json(&case, &proof, View::Full).to_string().contains("+14155550123"));
+    assert!(
+        told_json(&case, &proof, View::Full(&store::Keys::default()))
+            .to_string()
+            .contains("+14155550123")
+    );
 }
 
 #[test]
 fn every_ending_has_words() {
     for label in bridge::ending::labels().into_iter().chain(["node_crashed"]) {
         assert_ne!(words::of(label), words::of(""), "{label}");
+    }
+}
+
+#[test]
+fn every_refusal_is_explained_with_what_to_do_and_the_decision_with_its_versions() {
+    for refusal in bridge::Refusal::all() {
+        let mut cdr = record(refusal.label(), 0);
+        cdr.call_type = CallType::Out;
+        cdr.decision = Some(model::policy::Decision {
+            allowed: false,
+            rule: "a rule".to_owned(),
+            version: "provisioning 7, numbering 9".to_owned(),
+        });
+        let case =
+            Case { call: CALL, cdr: Some(cdr), open: None, holds: Vec::new(), entries: Vec::new() };
+        let said = text(&case);
+        for sentence in [
+            format!("  {}: {}\n", refusal.label(), words::of(refusal.label())),
+            format!("  what to do: {}\n", refusal.advice()),
+            "  decision     refused: a rule; by provisioning 7, numbering 9, rate version "
+                .to_owned(),
+        ] {
+            assert!(said.contains(&sentence), "{sentence}\n---\n{said}");
+        }
+        assert_ne!(words::of(refusal.label()), words::of(""), "{refusal:?}");
+    }
+}
+
+#[test]
+fn a_call_of_ours_names_every_invite_for_the_carriers_engineer() {
+    let mut cdr = record("busy", 0);
+    cdr.call_type = CallType::Out;
+    let attempt = |trunk: &str, id: &str, sip_status, q850| model::record::Attempted {
+        trunk: trunk.to_owned(),
+        sip_call_id: id.to_owned(),
+        sip_status,
+        q850,
+    };
+    cdr.attempts =
+        vec![attempt("main", "a@h", None, None), attempt("spare", "b@h", Some(486), Some(17))];
+    cdr.received = model::record::Received { sip_status: Some(486), q850: Some(17) };
+    let case =
+        Case { call: CALL, cdr: Some(cdr), open: None, holds: Vec::new(), entries: Vec::new() };
+    let said = text(&case);
+    for sentence in [
+        "tried        trunk main: no final answer; its Call-ID a@h",
+        "tried        trunk spare: answered 486, cause 17; its Call-ID b@h",
+        "heard from the other side: SIP status 486, Q.850 cause 17",
+    ] {
+        assert!(said.contains(sentence), "{sentence}\n---\n{said}");
+    }
+}
+
+#[test]
+fn no_header_of_a_stranger_adds_a_line_or_steers_the_terminal() {
+    let lines = |evil: &str| {
+        let mut cdr = record("caller_hung_up", 0);
+        cdr.sip_call_id = evil.to_owned();
+        cdr.reasons = vec![evil.to_owned()];
+        let case =
+            Case { call: CALL, cdr: Some(cdr), open: None, holds: Vec::new(), entries: Vec::new() };
+        let json = told_json(&case, &Proof::of(&case), View::Masked);
+        let said = text(&case);
+        assert!(!said.contains(|c: char| c.is_control() && c != '\n'), "{said:?}");
+        let json = json.to_string();
+        assert!(!json.contains(char::is_control), "{json:?}");
+        said.lines().count()
+    };
+    let plain = lines("a");
+    for evil in ["a\r\nX-Evil: 1", "a\nb", "\0", "\u{1b}[2J", "%0d%0aX: 1", "\t=1+1", "\u{85}"] {
+        assert_eq!(lines(evil), plain, "{evil:?}");
     }
 }

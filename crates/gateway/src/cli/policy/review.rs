@@ -8,7 +8,7 @@ use bridge::policy::{self, Caller, Source, Verdict};
 use model::record::{Cdr, Provision};
 use model::{Did, Money, OutboundPolicy, UnixTime, UserId};
 use serde_json::json;
-use store::Store;
+use store::{Keys, Store};
 
 use crate::cli::shown::{View, iso};
 use crate::cli::table::Table;
@@ -91,7 +91,8 @@ fn lost<'a>(
 }
 
 fn tell(seen: usize, lost: &[Lost<'_>], wanted: &Wanted, out: &mut impl Write) -> Result<()> {
-    let view = View::of(wanted.full);
+    let keys = Keys::default();
+    let view = View::of(wanted.full, &keys);
     let total = |currency| {
         let mut own = lost.iter().filter(|lost| lost.cdr.currency == currency);
         own.try_fold(Money::ZERO, |sum, lost| sum.checked_add(lost.cdr.charge))
@@ -140,3 +141,6 @@ fn tell(seen: usize, lost: &[Lost<'_>], wanted: &Wanted, out: &mut impl Write) -
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

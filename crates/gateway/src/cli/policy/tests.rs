@@ -38,6 +38,17 @@ number_prefix = "+39"
 per_minute = "0.02"
 "#;
 
+/// A SQLite store with all that, and where the command line finds it.
+pub(crate) async fn stored() -> (tempfile::TempDir, Place, store::Store) {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("book.sqlite").display());
+    let store = store::Store::open(&url).await.unwrap();
+    let empty = Provision::default();
+    let plan = crate::provisioning::plan(FILE, &empty, Vec::new(), [9; 32]).unwrap();
+    store.apply(&plan.change).await.unwrap();
+    (folder, Place { config: None, store: Some(url) }, store)
+}
+
 fn asked(user: &str, number: &str, caller: Caller) -> String {
     let stored = Provision::default();
     let plan = crate::provisioning::plan(FILE, &stored, Vec::new(), [9; 32]).unwrap();
@@ -106,4 +117,32 @@ fn the_list_names_all_twelve() {
     let text = String::from_utf8(out).unwrap();
     assert_eq!(text.lines().count(), 13, "{text}");
     assert!(text.contains("DialoutCPCZoneAPSTNDomestic"), "{text}");
+}
+
+#[tokio::test]
+async fn the_stored_policy_answers_own_calls_and_meetings_apart() {
+    let (_folder, place, _store) = stored().await;
+    let ask = |number: &str, organizer: &str, own_call, json| {
+        let verb = Verb::Test {
+            organization: "acme".to_owned(),
+            number: number.to_owned(),
+            organizer: organizer.to_owned(),
+            own_call,
+            json,
+        };
+        Args { place: place.clone(), verb }
+    };
+    let mut out = Vec::new();
+    run(ask("06 12345678", "ada", true, true), &mut out).await.unwrap();
+    let own: Value = serde_json::from_slice(&out).unwrap();
+    assert_eq!((&own["allowed"], &own["refusal"]), (&json!(false), &json!("outbound_policy")));
+    assert_eq!(own["version"].as_str().map(|text| text.starts_with("provisioning 1,")), Some(true));
+    out.clear();
+    run(ask("06 12345678", "ada", false, true), &mut out).await.unwrap();
+    let meeting: Value = serde_json::from_slice(&out).unwrap();
+    assert_eq!(meeting["allowed"], true, "{meeting}");
+    for (organizer, number) in [("nobody", "06 12345678"), ("", "112")] {
+        let error = run(ask(number, organizer, false, false), &mut out).await.unwrap_err();
+        assert!(error.to_string().contains("acme has no user"), "{error}");
+    }
 }
