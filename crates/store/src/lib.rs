@@ -108,7 +108,7 @@ impl Store {
             return Ok(Self::Memory(MemoryStore::default()));
         }
         if is_postgres(url) {
-            let server = Engine::Postgres(Server::open(url).await?);
+            let server = Engine::Postgres(Box::new(Server::open(url).await?));
             return Ok(Self::Postgres(PostgresStore(Arc::new(Database::new(server)))));
         }
         let Some(path) = url.strip_prefix("sqlite:").filter(|path| !path.is_empty()) else {

@@ -42,7 +42,7 @@ pub(crate) struct Database {
 #[derive(Debug)]
 pub(crate) enum Engine {
     Sqlite(SqliteFile),
-    Postgres(Server),
+    Postgres(Box<Server>),
 }
 
 impl Database {
