@@ -9,7 +9,7 @@ use std::io::Write;
 use std::panic;
 
 use tollgate_tests::model_price::PlainRate;
-use tollgate_tests::plan::Plan;
+use tollgate_tests::plan::{BudgetPlan, Plan};
 use tollgate_tests::shrink::run_seed;
 use tollgate_tests::world;
 
@@ -25,6 +25,9 @@ const COVERED: &[&str] = &[
     "Unattributed",
     "heard",
     "moved",
+    "budget_concurrent",
+    "budget_hour",
+    "budget_rate",
     "busy",
     "callee_hung_up",
     "insufficient_credit",
@@ -90,4 +93,19 @@ fn a_price_that_is_off_by_a_cent_is_seen() {
         world::run_against(&plan, wrong).is_err()
     });
     assert!(failed, "no story noticed a wrong price");
+}
+
+#[test]
+fn a_node_that_forgets_over_a_crash_what_was_spent_is_seen() {
+    let plans = (0..60).map(|seed| {
+        let mut plan = Plan::draw(seed);
+        (plan.crashes, plan.jumps) = (vec![30_000], Vec::new());
+        let (per_minute, slices) = if seed % 2 == 0 { (2, 1_000) } else { (1_000, 3) };
+        plan.calling.budget = Some(BudgetPlan { concurrent: 50, per_minute, slices, more: 0 });
+        plan
+    });
+    let seen = |plan: &Plan| world::run_forgetting(plan).err().map(|failure| failure.what);
+    let seen: Vec<String> = plans.filter_map(|plan| seen(&plan)).collect();
+    let tells = |of: &str| seen.iter().any(|what| what.contains(of));
+    assert!(tells("began in a minute") && tells("spent or held"), "{seen:?}");
 }

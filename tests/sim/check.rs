@@ -12,6 +12,7 @@ use crate::plan::End;
 use crate::scene;
 use crate::world::{Tally, World};
 
+mod budget;
 mod dialled;
 
 /// One mixer tick, µs.
@@ -107,7 +108,7 @@ pub fn after_commit(world: &World) -> Result<(), String> {
             return Err(format!("{name}: held {} but open holds {open}", view.held));
         }
     }
-    Ok(())
+    budget::within(world)
 }
 
 /// Invariants 8 and 10 after a node settled its earlier life.

@@ -6,7 +6,8 @@ use crate::model_price::PlainRate;
 mod calling;
 
 pub use calling::{
-    Barred, CalleePlan, Calling, Carries, LISTED, Leave, OrderPlan, Reply, Whence, number,
+    Barred, BudgetPlan, CalleePlan, Calling, Carries, LISTED, Leave, OrderPlan, Reply, Whence,
+    number,
 };
 
 /// Which number is dialled, and so who pays.

@@ -13,8 +13,8 @@ use model::record::{
     Trunk, User,
 };
 use model::{
-    Currency, IpPrefix, ListedCall, MeetingId, Money, NumberId, OrganizationId, Pin, Rate,
-    RateVersion, SecondsRule, UserId,
+    Allowance, Budget, Currency, Guards, IpPrefix, ListedCall, MeetingId, Money, NumberId,
+    OrganizationId, Pin, Rate, RateVersion, SecondsRule, Subject, UserId,
 };
 
 use crate::callee;
@@ -42,6 +42,9 @@ pub fn other() -> OrganizationId {
     OrganizationId::from_name("other")
 }
 
+/// What is held at once, seconds.
+const SLICE_SECS: u32 = 30;
+
 /// Credit of the other organization: plenty.
 pub const OTHER_CREDIT: i64 = 50_000_000;
 
@@ -67,7 +70,7 @@ pub fn settings(plan: &Plan, epoch: Epoch, prompts: Arc<Library>) -> Settings {
         prompts,
         calls_max: 50,
         shards: plan.shards,
-        slice_secs: 30,
+        slice_secs: SLICE_SECS,
         roll_ahead: Duration::from_secs(15),
         unpaid_limit: Duration::from_secs(30),
         tries: 3,
@@ -154,8 +157,12 @@ pub fn provision(plan: &Plan) -> Provision {
             tariff(NumberType::TollFree.into(), plan.rate),
             tariff(TariffKind::DialOut, plan.rate.of_dial_out()),
         ],
-        guards: model::Guards::default(),
+        guards: Guards::default(),
     };
+    if let Some(allowance) = allowance(plan) {
+        let budget = Budget { allowance, ..Budget::of(Subject::Organization(acme())) };
+        provision.guards.budgets.push(budget);
+    }
     provision.users[1].outbound.policy =
         Some("DialoutCPCandPSTNDomestic".parse().expect("one of the twelve"));
     provision.meetings[0].dial_out.calls = listed(plan);
@@ -165,6 +172,16 @@ pub fn provision(plan: &Plan) -> Provision {
         provision.meetings[0].spend_cap = Some(Money::from_micros(cap));
     }
     provision
+}
+
+/// What the organization's calls out may be, if the story says so.
+#[must_use]
+pub fn allowance(plan: &Plan) -> Option<Allowance> {
+    let budget = plan.calling.budget?;
+    let slice = plan.rate.of_dial_out().charge(SLICE_SECS.into());
+    let spend_hour = Money::from_micros(slice * budget.slices + budget.more);
+    let (concurrent, per_minute) = (budget.concurrent, budget.per_minute);
+    Some(Allowance { concurrent, per_minute, spend_hour, ..Allowance::default() })
 }
 
 fn listed(plan: &Plan) -> Vec<ListedCall> {

@@ -62,6 +62,7 @@ fn candidates(plan: &Plan) -> Vec<Plan> {
         });
     }
     offer(&|p| p.calling.listed.clear());
+    offer(&|p| p.calling.budget = None);
     for at in 0..plan.crashes.len() {
         offer(&|p| {
             p.crashes.remove(at);

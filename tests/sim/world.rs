@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use bridge::{Bridge, Input, Output};
+use bridge::{Bridge, Input, Output, Spent};
 use bytes::Bytes;
 use credits::{Command, Epoch};
 use media::{Batch, Library, PortId};
@@ -15,7 +15,7 @@ use crate::caller::{Caller, header, is_request, method_of, status_of};
 use crate::check::{self, Truth};
 use crate::model_price::PlainRate;
 use crate::network::{Network, Packet};
-use crate::plan::Plan;
+use crate::plan::{Plan, Whence};
 use crate::plane::Plane;
 use crate::scene;
 use crate::storekeeper::Keeper;
@@ -83,6 +83,9 @@ pub struct World {
     network: Network,
     now: u64,
     jumped: i64,
+    jumps: u32,
+    /// Whether budgets begin anew with each life: a fault.
+    forgets: bool,
     next_tick: u64,
     next_beat: u64,
     restart_at: u64,
@@ -104,7 +107,20 @@ pub fn run(plan: &Plan) -> Result<Tally, Failure> {
 /// # Errors
 /// As [`run`].
 pub fn run_against(plan: &Plan, reference: PlainRate) -> Result<Tally, Failure> {
-    let mut world = World::new(plan, reference);
+    told(World::new(plan, reference))
+}
+
+/// Tells a story in which a node that starts is not told what calls out have cost before.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_forgetting(plan: &Plan) -> Result<Tally, Failure> {
+    let mut world = World::new(plan, plan.rate);
+    world.forgets = true;
+    told(world)
+}
+
+fn told(mut world: World) -> Result<Tally, Failure> {
     let told = catch_unwind(AssertUnwindSafe(|| world.tell()));
     let what = match told {
         Ok(Ok(())) => return Ok(check::tally(&world)),
@@ -133,6 +149,8 @@ impl World {
             network: Network::new(plan),
             now: 0,
             jumped: 0,
+            jumps: 0,
+            forgets: false,
             next_tick: 0,
             next_beat: 0,
             restart_at: 0,
@@ -147,6 +165,22 @@ impl World {
         world.top_up("first", plan.credit, scene::acme());
         world.top_up("first", scene::OTHER_CREDIT, scene::other());
         world
+    }
+
+    /// Whether the calendar ever jumped.
+    #[must_use]
+    pub fn jumped(&self) -> bool {
+        self.jumps > 0
+    }
+
+    /// Returns how many calls of the organization's meetings, placed by them, live.
+    #[must_use]
+    pub fn called_out(&self) -> usize {
+        let Some(node) = &self.node else { return 0 };
+        let elsewhere = Some(scene::whence(Whence::Elsewhere));
+        let live = node.bridge.live(self.moment()).into_iter();
+        live.filter(|live| self.calls.asked.contains(&live.call) && live.meeting != elsewhere)
+            .count()
     }
 
     /// Returns how many legs moved between workers in the node's last life.
@@ -260,6 +294,7 @@ impl World {
         if self.plan.jumps.first().is_some_and(|(ms, _)| ms * 1_000 <= self.now) {
             let (_, secs) = self.plan.jumps.remove(0);
             self.jumped += secs * 1_000_000;
+            self.jumps += 1;
             self.say(format!("the calendar jumps by {secs} s"));
         }
         if self.plan.top_ups.first().is_some_and(|(ms, _)| ms * 1_000 <= self.now) {
@@ -295,6 +330,14 @@ impl World {
             seated: BTreeSet::new(),
             asked: BTreeMap::new(),
         });
+        let mut spent = Spent::default();
+        let since = (self.moment().unix.minus(Spent::SPAN), CallId(0));
+        for outlay in self.keeper.book.outlays(since, usize::MAX) {
+            spent.count(&outlay, self.moment());
+        }
+        if !self.forgets {
+            self.feed(Input::Spent(Box::new(spent)))?;
+        }
         self.feed(Input::Directory(scene::directory(&self.plan)))?;
         let pairs = (0..scene::PORTS).map(|n| (PortId(n), port_address(n))).collect();
         self.feed(Input::PortsAdded(pairs))?;

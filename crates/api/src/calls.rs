@@ -164,7 +164,7 @@ fn payer(capability: Capability) -> &'static str {
 }
 
 /// ISO 8601 in UTC with milliseconds; moments outside the calendar are clamped to its edges.
-fn iso(micros: i64) -> String {
+pub(crate) fn iso(micros: i64) -> String {
     let edge = if micros < 0 { Timestamp::MIN } else { Timestamp::MAX };
     format!("{:.3}", Timestamp::from_microsecond(micros).unwrap_or(edge))
 }

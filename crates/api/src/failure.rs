@@ -24,6 +24,16 @@ pub(crate) enum Failure {
     NoSuchCall,
     /// No organization has the name.
     NoSuchOrganization,
+    /// No user has the name.
+    NoSuchUser,
+    /// No service number is dialled so.
+    NoSuchNumber,
+    /// No trunk has the name.
+    NoSuchTrunk,
+    /// No country has the two letters.
+    NoSuchCountry,
+    /// The body does not say who acts, and why.
+    MalformedAct,
     /// The loop does not answer, or its queue is full.
     Busy,
     /// The store does not answer.
@@ -42,11 +52,17 @@ impl Failure {
         match self {
             Self::NoTokenConfigured => StatusCode::FORBIDDEN,
             Self::WrongToken => StatusCode::UNAUTHORIZED,
-            Self::NoSuchRoute | Self::NoSuchCall | Self::NoSuchOrganization => {
-                StatusCode::NOT_FOUND
-            }
+            Self::NoSuchRoute
+            | Self::NoSuchCall
+            | Self::NoSuchOrganization
+            | Self::NoSuchUser
+            | Self::NoSuchNumber
+            | Self::NoSuchTrunk
+            | Self::NoSuchCountry => StatusCode::NOT_FOUND,
             Self::NoSuchMethod => StatusCode::METHOD_NOT_ALLOWED,
-            Self::MalformedCallId | Self::MalformedBody => StatusCode::BAD_REQUEST,
+            Self::MalformedCallId | Self::MalformedBody | Self::MalformedAct => {
+                StatusCode::BAD_REQUEST
+            }
             Self::Busy | Self::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -64,8 +80,12 @@ impl Failure {
             Self::NoSuchRoute => (
                 "no such path",
                 "there are /metrics, /healthz, /readyz, GET /v1/calls, GET and DELETE \
-                 /v1/calls/{id}, POST /v1/meetings/{meeting}/dial-outs and GET \
-                 /v1/organizations/{name}/credits",
+                 /v1/calls/{id}, POST /v1/meetings/{meeting}/dial-outs, GET \
+                 /v1/organizations/{name}/credits and /budgets, GET /v1/trunks, /v1/bans, \
+                 /v1/budgets, /v1/approvals, /v1/suspensions and /v1/acts; POST suspend, stop or \
+                 resume under /v1/organizations/{name}, /v1/users/{name}, /v1/numbers/{number} and \
+                 /v1/trunks/{name}; POST approve or deny under \
+                 /v1/organizations/{name}/countries/{country}",
             ),
             Self::NoSuchMethod => {
                 ("the path does not take this method", "the Allow header names those it takes")
@@ -87,6 +107,27 @@ impl Failure {
             Self::NoSuchOrganization => (
                 "no organization has this name",
                 "names are those of the provisioning file; `tollgate apply` adds one",
+            ),
+            Self::NoSuchUser => (
+                "no user has this name",
+                "names are those of the provisioning file; `tollgate apply` adds one",
+            ),
+            Self::NoSuchNumber => (
+                "no service number is dialled so",
+                "write it as in [[number]] of the provisioning file, like +390116543210",
+            ),
+            Self::NoSuchTrunk => (
+                "no trunk has this name",
+                "GET /v1/trunks lists them; the configuration names them",
+            ),
+            Self::NoSuchCountry => (
+                "no country has these letters",
+                "write its two capital letters, like IT (ISO 3166-1)",
+            ),
+            Self::MalformedAct => (
+                "the body does not say who acts, and why",
+                "send JSON (Content-Type: application/json) with `by` and `reason`, each one line of at \
+                 most 200 characters",
             ),
             Self::Busy => ("the gateway is too busy to answer", "try again in a second"),
             Self::StoreUnavailable => (

@@ -7,9 +7,11 @@
 
 mod auth;
 mod bans;
+mod budgets;
 mod calls;
 mod dial_outs;
 mod failure;
+mod guards;
 mod listen;
 mod organizations;
 mod trunks;
@@ -19,12 +21,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, State as Shared};
+use axum::extract::{DefaultBodyLimit, Path, State as Shared};
 use axum::http::{StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use bridge::{Ban, DialOut, Input, LiveCall, Placed, TrunkView};
+use bridge::{Ban, BudgetView, DialOut, Input, LiveCall, Placed, TrunkView};
+use model::{OrganizationId, UnixTime};
 use store::Store;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
@@ -45,6 +48,9 @@ pub type RenderMetrics = Arc<dyn Fn() -> String + Send + Sync>;
 /// Says whether new calls are served: `Err` carries the reason why not.
 pub type Readiness = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
 
+/// Reads the calendar.
+pub type ReadClock = Arc<dyn Fn() -> UnixTime + Send + Sync>;
+
 /// A question to the loop that owns the bridge: what lives, as of now. An answer that nobody
 /// waits for any more may be dropped.
 #[derive(Debug)]
@@ -53,6 +59,13 @@ pub enum LiveQuery {
     Calls(oneshot::Sender<Vec<LiveCall>>),
     /// Every trunk.
     Trunks(oneshot::Sender<Vec<TrunkView>>),
+    /// How far budgets are used.
+    Budgets {
+        /// Of one organization and its organizers, or of everybody who has called out lately.
+        of: Option<OrganizationId>,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Vec<BudgetView>>,
+    },
     /// Every source that is banned.
     Bans(oneshot::Sender<Vec<Ban>>),
 }
@@ -82,8 +95,10 @@ pub struct State {
     pub orders: mpsc::Sender<OrderQuery>,
     /// To the loop: what the operator wants done. Bounded likewise.
     pub inputs: mpsc::Sender<Input>,
-    /// Accounts.
+    /// Accounts and guards.
     pub store: Store,
+    /// When an act was done.
+    pub clock: ReadClock,
 }
 
 impl fmt::Debug for State {
@@ -102,6 +117,13 @@ pub fn router(state: State) -> Router {
         .route("/bans", get(bans::list))
         .route("/meetings/{meeting}/dial-outs", post(dial_outs::place))
         .route("/organizations/{name}/credits", get(organizations::credits))
+        .route("/organizations/{name}/budgets", get(budgets::of))
+        .route("/organizations/{name}/countries/{country}/{verb}", post(guards::decide))
+        .route("/budgets", get(budgets::list))
+        .route("/approvals", get(budgets::approvals))
+        .route("/suspensions", get(guards::suspensions))
+        .route("/acts", get(guards::acts))
+        .merge(standings())
         .fallback(failure::no_such_route)
         .method_not_allowed_fallback(failure::no_such_method)
         .layer(guard);
@@ -114,6 +136,21 @@ pub fn router(state: State) -> Router {
         .method_not_allowed_fallback(failure::no_such_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .with_state(state)
+}
+
+/// Who can be put out of service, and back.
+fn standings() -> Router<State> {
+    let kinds = [
+        ("organizations", "organization"),
+        ("users", "user"),
+        ("numbers", "number"),
+        ("trunks", "trunk"),
+    ];
+    kinds.into_iter().fold(Router::new(), |router, (path, kind)| {
+        let stand =
+            move |Shared(state), Path(named), asked| guards::stand((kind, state), named, asked);
+        router.route(&format!("/{path}/{{name}}/{{verb}}"), post(stand))
+    })
 }
 
 /// Answers HTTP on a bound listener for as long as it is polled, at most so many connections at

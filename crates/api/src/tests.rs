@@ -1,13 +1,16 @@
 //! The routes over a real loopback connection.
 
-use model::record::{Organization, Provision};
-use model::{CallId, Currency, Did, OrganizationId, UnixTime};
+use credits::Command;
+use model::record::{CallType, Cdr, Organization, Provision};
+use model::{
+    Budget, CallId, Currency, Did, Guards, NewCountries, OrganizationId, Subject, UnixTime,
+};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use bridge::routing::Figures;
-use bridge::{Ban, Denied, TrunkView};
+use bridge::{Ban, Denied, LimitView, TrunkView, Used};
 
 use super::*;
 
@@ -19,6 +22,7 @@ struct Served {
     live: mpsc::Receiver<LiveQuery>,
     orders: mpsc::Receiver<OrderQuery>,
     inputs: mpsc::Receiver<Input>,
+    store: Store,
 }
 
 struct Answer {
@@ -49,6 +53,7 @@ async fn serve(token: Option<&str>, ready: Result<(), String>) -> Served {
     let (live, asked) = mpsc::channel(1);
     let (orders, ordered) = mpsc::channel(1);
     let (inputs, wanted) = mpsc::channel(1);
+    let kept = store.clone();
     let state = State {
         metrics: Arc::new(|| "tollgate_up_total 1\n".to_owned()),
         ready: Arc::new(move || ready.clone()),
@@ -57,11 +62,12 @@ async fn serve(token: Option<&str>, ready: Result<(), String>) -> Served {
         orders,
         inputs,
         store,
+        clock: Arc::new(|| UnixTime { micros: 1_795_000_000_250_000 }),
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(Bounded::new(listener, 2), router(state)).await });
-    Served { address, live: asked, orders: ordered, inputs: wanted }
+    Served { address, live: asked, orders: ordered, inputs: wanted, store: kept }
 }
 
 async fn ask(server: &Served, request: &str, headers: &str) -> Answer {
@@ -106,6 +112,7 @@ async fn answer_once(live: &mut mpsc::Receiver<LiveQuery>) {
     match live.recv().await.unwrap() {
         LiveQuery::Calls(reply) => reply.send(vec![call()]).unwrap(),
         LiveQuery::Trunks(reply) => reply.send(vec![trunk()]).unwrap(),
+        LiveQuery::Budgets { of, reply } => reply.send(budgets(of)).unwrap(),
         LiveQuery::Bans(reply) => reply.send(vec![ban("192.0.2.9"), ban("2001:db8::")]).unwrap(),
     }
 }
@@ -343,4 +350,170 @@ async fn a_body_that_names_nobody_is_told_what_to_send() {
         );
         assert_eq!(exchange(server.address, &request).await.status, 400, "{body}");
     }
+}
+
+/// One budget of acme; none of anybody else.
+fn budgets(of: Option<OrganizationId>) -> Vec<BudgetView> {
+    let id = OrganizationId::from_name("acme");
+    if of.is_some_and(|of| of != id) {
+        return Vec::new();
+    }
+    let money = |text: &str| text.parse().unwrap();
+    let limit = |key, used| LimitView { key, night: None, country: None, used };
+    vec![BudgetView {
+        subject: Subject::Organization(id),
+        name: "organization acme".to_owned(),
+        organization: "acme".to_owned(),
+        currency: Currency::parse("EUR").unwrap(),
+        limits: vec![
+            limit("concurrent", Used::Calls { most: 5, used: 2 }),
+            limit(
+                "spend_hour",
+                Used::Money {
+                    most: money("10.00"),
+                    spent: money("2.50"),
+                    held: money("0.30"),
+                    left: money("7.20"),
+                },
+            ),
+        ],
+    }]
+}
+
+async fn post(server: &Served, path: &str, body: &str) -> Answer {
+    let request = format!(
+        "POST {path} HTTP/1.0\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    exchange(server.address, &request).await
+}
+
+const WHY: &str = r#"{"by":"eve","reason":"calls to Latvia"}"#;
+
+#[tokio::test]
+async fn an_organization_is_stopped_once_however_often_it_is_said_and_resumed() {
+    let server = serve(Some(TOKEN), Ok(())).await;
+    let stopped = post(&server, "/v1/organizations/acme/stop", WHY).await;
+    assert_eq!(stopped.status, 200, "{}", stopped.body);
+    assert_eq!(
+        (&stopped.json()["standing"], &stopped.json()["changed"]),
+        (&Value::from("stopped"), &Value::from(true))
+    );
+    let again = post(&server, "/v1/organizations/acme/stop", WHY).await.json();
+    assert_eq!(
+        (&again["changed"], &again["revision"]),
+        (&Value::from(false), &stopped.json()["revision"])
+    );
+    let listed = ask_with_token(&server, "GET /v1/suspensions").await.json();
+    assert_eq!(listed.as_array().unwrap().len(), 1);
+    assert_eq!(listed[0]["reason"], "calls to Latvia");
+    assert_eq!(listed[0]["since"], "2026-11-18T11:06:40.250Z");
+    assert_eq!(post(&server, "/v1/organizations/acme/resume", WHY).await.status, 200);
+    assert_eq!(ask_with_token(&server, "GET /v1/suspensions").await.body, "[]");
+    let acts = ask_with_token(&server, "GET /v1/acts").await.json();
+    assert_eq!(acts.as_array().unwrap().len(), 3, "every act leaves its line");
+    assert_eq!(
+        (&acts[0]["verb"], &acts[0]["by"]),
+        (&Value::from("resume"), &Value::from("eve, by HTTP"))
+    );
+    assert_eq!(acts[2]["name"], "acme");
+}
+
+#[tokio::test]
+async fn a_trunk_is_suspended_by_its_name_and_an_unknown_one_is_not() {
+    let mut server = serve(Some(TOKEN), Ok(())).await;
+    let mut live = std::mem::replace(&mut server.live, mpsc::channel(1).1);
+    let (done, ()) =
+        tokio::join!(post(&server, "/v1/trunks/carrier/suspend", WHY), answer_once(&mut live));
+    assert_eq!((done.status, done.json()["standing"].as_str()), (200, Some("suspended")));
+    let (unknown, ()) =
+        tokio::join!(post(&server, "/v1/trunks/other/suspend", WHY), answer_once(&mut live));
+    assert_eq!(unknown.status, 404);
+    assert!(unknown.json()["hint"].as_str().unwrap().contains("/v1/trunks"));
+}
+
+#[tokio::test]
+async fn an_act_that_is_not_understood_changes_nothing_and_says_what_to_send() {
+    let server = serve(Some(TOKEN), Ok(())).await;
+    for (path, body, status) in [
+        ("/v1/organizations/acme/stop", "{}", 400),
+        ("/v1/organizations/acme/stop", r#"{"by":"eve","reason":""}"#, 400),
+        ("/v1/organizations/acme/stop", r#"{"by":"e\nve","reason":"x"}"#, 400),
+        ("/v1/organizations/acme/stop", r#"{"by":"eve","reason":"x","until":"y"}"#, 400),
+        ("/v1/organizations/acme/pause", WHY, 404),
+        ("/v1/organizations/globex/stop", WHY, 404),
+        ("/v1/users/nobody/stop", WHY, 404),
+        ("/v1/numbers/+390116543210/stop", WHY, 404),
+        ("/v1/numbers/abc/stop", WHY, 404),
+        ("/v1/organizations/acme/countries/ZZ/approve", WHY, 404),
+        ("/v1/organizations/acme/countries/LV/forget", WHY, 404),
+        ("/v1/organizations/globex/countries/LV/deny", WHY, 404),
+    ] {
+        let answer = post(&server, path, body).await;
+        assert_eq!(answer.status, status, "{path} {body}: {}", answer.body);
+        assert!(answer.json()["hint"].is_string());
+    }
+    let stranger = "POST /v1/organizations/acme/stop";
+    assert_eq!(ask(&server, stranger, "").await.status, 401);
+    assert_eq!(ask_with_token(&server, "GET /v1/organizations/acme/stop").await.status, 405);
+    assert_eq!(ask_with_token(&server, "GET /v1/acts").await.body, "[]");
+}
+
+#[tokio::test]
+async fn a_first_country_waits_until_somebody_approves_or_denies_it() {
+    let server = serve(Some(TOKEN), Ok(())).await;
+    let of = OrganizationId::from_name("acme");
+    let budget =
+        Budget { new_countries: NewCountries::Held, ..Budget::of(Subject::Organization(of)) };
+    let guards = Guards { budgets: vec![budget], ..Guards::default() };
+    server.store.apply(&Provision { guards, ..Provision::default() }).await.unwrap();
+    let now = UnixTime { micros: 1_795_000_000_000_000 };
+    for (call, called) in [(1, "+37120000001"), (2, "+37120000002"), (3, "+41441234567")] {
+        let cdr = refused(call, called, of);
+        server.store.commit(&[Command::Release { cdr: Box::new(cdr) }], now).await.unwrap();
+    }
+    let waiting = ask_with_token(&server, "GET /v1/approvals").await.json();
+    let shown = |row: &Value| format!("{} {}", row["country"], row["asked"]);
+    let rows: Vec<String> = waiting.as_array().unwrap().iter().map(shown).collect();
+    assert_eq!(rows, ["\"CH\" 1", "\"LV\" 2"]);
+    let path = "/v1/organizations/acme/countries/CH/approve";
+    assert_eq!(post(&server, path, WHY).await.json()["decision"], "approved");
+    let path = "/v1/organizations/acme/countries/LV/deny";
+    assert_eq!(post(&server, path, WHY).await.json()["changed"], true);
+    assert_eq!(post(&server, path, WHY).await.json()["changed"], false);
+    assert_eq!(ask_with_token(&server, "GET /v1/approvals").await.body, "[]");
+    let budget = server.store.provision().await.unwrap().guards.budgets.remove(0);
+    assert_eq!(
+        (budget.approved, budget.denied),
+        (vec!["CH".parse().unwrap()], vec!["LV".parse().unwrap()])
+    );
+}
+
+/// The record of a call that was refused because nobody approved the country.
+fn refused(call: u128, called: &str, of: OrganizationId) -> Cdr {
+    let mut cdr = Cdr::begun(CallId(call), CallType::Out, UnixTime { micros: 0 });
+    cdr.called = called.parse().ok();
+    cdr.organization = Some(of);
+    cdr.ending.label = "country_unapproved".into();
+    cdr
+}
+
+#[tokio::test]
+async fn budgets_tell_what_is_spent_held_and_left() {
+    let mut server = serve(Some(TOKEN), Ok(())).await;
+    let mut live = std::mem::replace(&mut server.live, mpsc::channel(1).1);
+    let (told, ()) = tokio::join!(
+        ask_with_token(&server, "GET /v1/organizations/acme/budgets"),
+        answer_once(&mut live)
+    );
+    let told = told.json();
+    assert_eq!(told[0]["budget"], "organization acme");
+    assert_eq!(told[0]["limits"][0]["left"], 3);
+    assert_eq!(told[0]["limits"][1]["left"], "7.20");
+    let (all, ()) =
+        tokio::join!(ask_with_token(&server, "GET /v1/budgets"), answer_once(&mut live));
+    assert_eq!(all.json(), told);
+    let unknown = ask_with_token(&server, "GET /v1/organizations/globex/budgets").await;
+    assert_eq!(unknown.status, 404);
 }

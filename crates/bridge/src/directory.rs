@@ -1,7 +1,7 @@
 //! What is provisioned, indexed for admission. Immutable; replaced whole.
 
 mod calling;
-mod guarding;
+pub(crate) mod guarding;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
@@ -13,7 +13,7 @@ use model::record::{
     TariffRow, Trunk, User, normalize,
 };
 use model::{
-    Currency, DialOutRules, Did, GroupId, MeetingId, OrganizationId, Outbound, Pin, Rate, Subject,
+    Currency, DialOutRules, Did, GroupId, MeetingId, NumberId, OrganizationId, Outbound, Pin, Rate,
     TrunkId, UserId,
 };
 
@@ -85,6 +85,8 @@ pub struct Directory {
     revision: u64,
     trunks: BTreeMap<TrunkId, Arc<Trunk>>,
     numbers: HashMap<Did, Arc<ServiceNumber>>,
+    /// What each service number is dialled as.
+    dids: BTreeMap<NumberId, Did>,
     /// The bridge's default number.
     default_number: Option<Did>,
     /// Toll numbers of one organization alone, in order.
@@ -117,7 +119,7 @@ impl Directory {
         }
         directory.guards = guarding::Index::new(provision.guards);
         for organization in provision.organizations {
-            directory.guards.give(Subject::Organization(organization.id));
+            directory.guards.give(&organization);
             let what = format!("organization {}", organization.name);
             once(directory.organizations.insert(organization.id, organization), what)?;
         }
@@ -279,6 +281,7 @@ impl Directory {
     }
 
     fn add_number(&mut self, number: ServiceNumber) -> Result<(), DirectoryError> {
+        self.dids.insert(number.id, number.did.clone());
         let what = format!("number {}", number.did);
         if number.dedicated_to.is_some_and(|id| !self.organizations.contains_key(&id)) {
             return Err(dangling(what, "an organization"));

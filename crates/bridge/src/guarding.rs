@@ -1,7 +1,7 @@
 //! Who is out of service, and which callers a number takes.
 
 use model::record::{NumberType, ServiceNumber};
-use model::{CallId, Did, Now, Standing, Subject};
+use model::{CallId, Did, Now, Screen, Standing, Subject};
 
 use crate::Bridge;
 use crate::call::file::File;
@@ -21,35 +21,33 @@ impl Bridge {
         }
         let stopped = |call: &Call| call.state.is_live().then(|| stop(&self.directory, &call.file));
         let found = self.calls.iter().filter_map(|(id, call)| Some((*id, stopped(call)??)));
-        let found: Vec<(CallId, Guard)> = found.collect();
-        for (call, guard) in found {
-            self.run(call, now, |state, file, turn| bar(state, guard, file, turn));
+        let found: Vec<(CallId, (Guard, Subject))> = found.collect();
+        for (call, (guard, subject)) in found {
+            let why = self.directory.told(subject);
+            self.run(call, now, |state, file, turn| bar(state, (guard, why), file, turn));
         }
     }
 }
 
-/// Decides by its trunk, its number and their callers whether a call may come in at all.
+/// Decides by its trunk, its number and their callers whether a call may come in at all; says why
+/// not.
 ///
 /// # Errors
 /// The refusal.
 pub(crate) fn enters(
     number: &ServiceNumber,
-    file: &File,
+    file: &mut File,
     directory: &Directory,
 ) -> Result<(), Refusal> {
-    if directory.standing(Subject::Trunk(file.trunk.id)).is_some() {
-        return Err(Refusal::Guard(Guard::TrunkSuspended));
-    }
     let this = Subject::Number(number.id);
-    if directory.standing(this).is_some() {
-        return Err(Refusal::Guard(Guard::NumberSuspended));
-    }
+    serves(Subject::Trunk(file.trunk.id), Guard::TrunkSuspended, file, directory)?;
+    serves(this, Guard::NumberSuspended, file, directory)?;
     screened(this, file, directory)?;
     match number.dedicated_to.map(Subject::Organization) {
-        Some(owner) if directory.standing(owner).is_some() => {
-            Err(Refusal::Guard(Guard::OrganizationSuspended))
+        Some(owner) => {
+            serves(owner, Guard::OrganizationSuspended, file, directory)?;
+            screened(owner, file, directory)
         }
-        Some(owner) => screened(owner, file, directory),
         None => Ok(()),
     }
 }
@@ -75,56 +73,80 @@ pub(crate) fn unpumped(
     }
 }
 
-/// Decides whether a caller may join a meeting, as far as it concerns those who answer for it.
+/// Decides whether a caller may join a meeting, as far as it concerns those who answer for it; says
+/// why not.
 ///
 /// # Errors
 /// The refusal.
-pub(crate) fn joins(host: &Hosted, file: &File, directory: &Directory) -> Result<(), Refusal> {
-    match directory.closed(host) {
-        Some((guard, _)) => Err(Refusal::Guard(guard)),
-        None => screened(Subject::Organization(host.organization.id), file, directory),
+pub(crate) fn joins(host: &Hosted, file: &mut File, directory: &Directory) -> Result<(), Refusal> {
+    if let Some((guard, subject, _)) = directory.closed(host) {
+        file.because(directory.told(subject));
+        return Err(Refusal::Guard(guard));
     }
+    screened(Subject::Organization(host.organization.id), file, directory)
 }
 
-fn screened(subject: Subject, file: &File, directory: &Directory) -> Result<(), Refusal> {
+fn serves(
+    subject: Subject,
+    guard: Guard,
+    file: &mut File,
+    directory: &Directory,
+) -> Result<(), Refusal> {
+    if directory.standing(subject).is_none() {
+        return Ok(());
+    }
+    file.because(directory.told(subject));
+    Err(Refusal::Guard(guard))
+}
+
+fn screened(subject: Subject, file: &mut File, directory: &Directory) -> Result<(), Refusal> {
     let Some(screen) = directory.screen(subject) else { return Ok(()) };
+    let Some((refusal, key)) = unwanted(screen, file) else { return Ok(()) };
+    let name = directory.name_of(subject);
+    file.because(format!("{key} in the [[screen]] of {name} turns the caller away"));
+    Err(refusal)
+}
+
+/// Why a screen does not take the caller, and by which of its keys.
+fn unwanted(screen: &Screen, file: &File) -> Option<(Refusal, &'static str)> {
     if file.lines.iter().any(|line| screen.lines_refused.contains(line)) {
-        return Err(Refusal::Guard(Guard::LineDenied));
+        return Some((Refusal::Guard(Guard::LineDenied), "deny_lines"));
     }
     if file.caller.is_none() && screen.anonymous_refused {
-        return Err(Refusal::CallerAnonymous);
+        return Some((Refusal::CallerAnonymous, "anonymous"));
     }
     match file.caller.as_ref().or(file.withheld.as_ref()) {
         Some(Did::E164(caller)) if screen.denies(caller.digits()) => {
-            Err(Refusal::Guard(Guard::CallerDenied))
+            Some((Refusal::Guard(Guard::CallerDenied), "deny_callers"))
         }
-        Some(Did::E164(_) | Did::Local(_)) | None => Ok(()),
+        Some(Did::E164(_) | Did::Local(_)) | None => None,
     }
 }
 
 /// Who stops a live call, if anybody.
-fn stop(directory: &Directory, file: &File) -> Option<Guard> {
+fn stop(directory: &Directory, file: &File) -> Option<(Guard, Subject)> {
     let stopped = |subject| directory.standing(subject) == Some(Standing::Stopped);
     let closed = file.host.as_ref().and_then(|host| directory.closed(host));
-    if let Some((guard, Standing::Stopped)) = closed {
-        return Some(guard);
-    }
-    if stopped(Subject::Trunk(file.trunk.id)) {
-        return Some(Guard::TrunkSuspended);
+    if let Some((guard, subject, Standing::Stopped)) = closed {
+        return Some((guard, subject));
     }
     let number = file.number.as_ref();
-    if number.is_some_and(|number| stopped(Subject::Number(number.id))) {
-        return Some(Guard::NumberSuspended);
-    }
-    let owner = number.and_then(|number| number.dedicated_to);
-    owner.filter(|id| stopped(Subject::Organization(*id))).map(|_| Guard::OrganizationSuspended)
+    let owner = number.and_then(|number| number.dedicated_to).map(Subject::Organization);
+    let number = number.map(|number| Subject::Number(number.id));
+    let may_stop = [
+        Some(Subject::Trunk(file.trunk.id)).map(|trunk| (Guard::TrunkSuspended, trunk)),
+        number.map(|number| (Guard::NumberSuspended, number)),
+        owner.map(|owner| (Guard::OrganizationSuspended, owner)),
+    ];
+    may_stop.into_iter().flatten().find(|(_, subject)| stopped(*subject))
 }
 
 /// Ends a live call at once.
-fn bar(state: State, guard: Guard, file: &mut File, turn: &mut Turn<'_>) -> State {
+fn bar(state: State, (guard, why): (Guard, String), file: &mut File, turn: &mut Turn<'_>) -> State {
     if !state.is_live() {
         return state;
     }
+    file.because(why);
     let refusal = Refusal::Guard(guard);
     if file.answered.is_none() {
         return leaving::refuse(refusal, file, turn);

@@ -12,6 +12,7 @@ use model::CallId;
 use crate::directory::Directory;
 use crate::load::Load;
 use crate::outbound::DialOut;
+use crate::outbound::limits::Spent;
 
 /// What became of a store request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +65,8 @@ pub enum Input {
     /// Legs of a crashed epoch have been settled; their carriers get a BYE, and each comes back as
     /// [`crate::Output::Told`].
     Orphans(Vec<Farewell>),
+    /// What calls out of earlier runs have cost lately; comes before anybody calls.
+    Spent(Box<Spent>),
     /// Somebody is to be called into a meeting; answered by exactly one [`crate::Output::Placed`].
     DialOut(Box<DialOut>),
     /// How busy the node is.

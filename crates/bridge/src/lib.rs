@@ -38,6 +38,7 @@ pub mod view;
 pub use directory::{Directory, DirectoryError};
 pub use input::{Input, StoreOutcome};
 pub use load::Load;
+pub use outbound::limits::{BudgetView, LimitView, Spent, Used};
 pub use outbound::{By, Denied, DialOut, Placed};
 pub use output::{Note, Output, StoreRequest};
 pub use refusal::Refusal;
@@ -51,7 +52,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use credits::Farewell;
-use model::{AccountId, CallId, E164, Instant, MeetingId, Now, TrunkId};
+use model::{AccountId, CallId, E164, Instant, MeetingId, Now, OrganizationId, TrunkId};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
@@ -197,6 +198,7 @@ impl Bridge {
                     self.order(sip::Command::EndOrphan { call, dialog }, now);
                 }
             }
+            Input::Spent(spent) => self.budgets.recall(*spent),
             Input::DialOut(order) => self.dial_out(&order, now),
             Input::Load(load) => self.loaded(load),
             Input::HangUp(call) => self.step(call, Signal::HangUp, now),
@@ -283,6 +285,13 @@ impl Bridge {
             .collect();
         shown.sort_by(|one, other| one.name.cmp(&other.name));
         shown
+    }
+
+    /// Returns how far budgets are used: those of one organization and of its organizers, or those of
+    /// everybody who has called out lately, at most 1 000.
+    #[must_use]
+    pub fn budgets(&self, of: Option<OrganizationId>, now: Now) -> Vec<BudgetView> {
+        self.budgets.views(&self.directory, of, now)
     }
 
     /// Tells of a trunk that can be called by, or cannot any more.

@@ -12,6 +12,7 @@ use crate::cap;
 use crate::desk::Errand;
 use crate::ending::Cause;
 use crate::input::StoreOutcome;
+use crate::outbound::Denied;
 use crate::output::Note;
 use crate::refusal::{Guard, Refusal};
 use crate::turn::Turn;
@@ -46,7 +47,7 @@ enum Outlook {
     /// There was none: the leg ends with its paid time, unless a retry is granted.
     Final,
     /// A guard lets it have no more: likewise.
-    Capped(Guard),
+    Capped(Refusal),
 }
 
 /// Whether the goodbye is being said.
@@ -125,6 +126,7 @@ impl Meter {
             StoreOutcome::Answered(Answer::Funded { hold, funded_secs, .. }) => {
                 self.from_secs = file.funded_secs;
                 (file.funded_secs, file.asked_secs) = (*funded_secs, 0);
+                file.asking_secs = None;
                 self.next = hold.sequence + 1;
                 self.rescue(turn);
                 self.fund(file, turn);
@@ -136,6 +138,7 @@ impl Meter {
                 | CreditRefusal::UnknownLeg
                 | CreditRefusal::Conflict
                 | CreditRefusal::BadAmount => {
+                    file.asking_secs = None;
                     if *refusal != CreditRefusal::InsufficientCredit {
                         tracing::error!(call = %file.call, ?refusal, "the book refused a roll");
                     }
@@ -186,7 +189,7 @@ impl Meter {
     pub(crate) const fn cause(&self) -> Cause {
         match self.outlook {
             Outlook::Final => Cause::CreditExhausted,
-            Outlook::Capped(guard) => Cause::Refused(Refusal::Guard(guard)),
+            Outlook::Capped(refusal) => Cause::Refused(refusal),
             Outlook::Open => Cause::StoreLost,
         }
     }
@@ -196,12 +199,15 @@ impl Meter {
         match self.roll {
             Roll::Due(at) if at <= now && now < file.funded_until() => {
                 let slice = turn.settings.slice_secs;
-                let most = turn.budgets.extension(file, turn.directory, now);
-                let wanted = most.and_then(|most| cap::fits(file, 0, slice.min(most), turn));
-                let wanted_secs = match wanted {
-                    Ok(wanted_secs) => wanted_secs,
-                    Err(guard) => return self.cap(guard, file, turn),
+                let allowed = match file.asking_secs {
+                    Some(asked) => Ok(asked),
+                    None => allowed(slice, file, turn),
                 };
+                let wanted_secs = match allowed {
+                    Ok(wanted) => wanted,
+                    Err(denied) => return self.cap(&denied, file, turn),
+                };
+                file.asking_secs = Some(wanted_secs);
                 self.roll = Roll::Asked(now);
                 let command = Command::Roll {
                     hold: HoldId { leg: file.call, sequence: self.next },
@@ -216,11 +222,14 @@ impl Meter {
     }
 
     /// A guard says no: the leg ends with what it was granted, unless the guard changes its mind.
-    fn cap(&mut self, guard: Guard, file: &File, turn: &mut Turn<'_>) {
-        if self.outlook != Outlook::Capped(guard) {
-            tracing::warn!(call = %file.call, guard = guard.row().label, "a leg gets no more time");
-            turn.note(Note::Refused(Refusal::Guard(guard)));
-            self.outlook = Outlook::Capped(guard);
+    fn cap(&mut self, denied: &Denied, file: &mut File, turn: &mut Turn<'_>) {
+        let refusal = denied.refusal;
+        if self.outlook != Outlook::Capped(refusal) {
+            let guard = refusal.label();
+            tracing::warn!(call = %file.call, guard, "a leg gets no more time");
+            file.because(format!("no more time: {guard}: {}", denied.message));
+            turn.note(Note::Refused(refusal));
+            self.outlook = Outlook::Capped(refusal);
         }
         self.roll = Roll::Due(turn.now.mono + RETRY);
     }
@@ -249,9 +258,12 @@ impl Meter {
         let now = turn.now.mono;
         let farewell = match (self.is_store_silent(now), self.outlook) {
             (true, _) => Prompt::TryLater,
-            (false, Outlook::Open | Outlook::Final | Outlook::Capped(Guard::MeetingSpend)) => {
-                Prompt::CreditUsedUp
-            }
+            (
+                false,
+                Outlook::Open
+                | Outlook::Final
+                | Outlook::Capped(Refusal::Guard(Guard::MeetingSpend)),
+            ) => Prompt::CreditUsedUp,
             (false, Outlook::Capped(_)) => Prompt::Goodbye,
         };
         let end = self.projected_end(file, turn);
@@ -319,4 +331,10 @@ impl Meter {
             Roll::Due(_) => false,
         }
     }
+}
+
+/// How many more seconds the budgets of whoever pays, and the meeting's cap, let a leg ask for.
+fn allowed(slice: u32, file: &mut File, turn: &Turn<'_>) -> Result<u32, Denied> {
+    let most = turn.budgets.extension(file, turn.directory, slice, turn.now)?;
+    cap::fits(file, 0, most, turn).map_err(|guard| Refusal::Guard(guard).into())
 }

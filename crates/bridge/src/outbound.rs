@@ -1,7 +1,8 @@
 //! Calls that a meeting places: who asks for them, and what they are told.
 
 pub(crate) mod decision;
-pub(crate) mod limits;
+pub mod limits;
+pub(crate) mod night;
 pub(crate) mod orders;
 pub(crate) mod window;
 

@@ -100,8 +100,8 @@ impl Bridge {
         }
     }
 
-    /// Counts what a call of ours was granted, and what it cost once it is over.
-    pub(crate) fn spend(&mut self, id: CallId, granted: bool, now: Now) {
+    /// Counts what a call of ours holds or asks for, if that changed, and what it cost once it is over.
+    pub(crate) fn spend(&mut self, id: CallId, changed: bool, now: Now) {
         let Some(call) = self.calls.get(&id) else { return };
         let Some(price) = call.file.price else { return };
         let cost = |secs: u64| credits::charge(&price.rate, secs).unwrap_or(Money::ZERO);
@@ -109,11 +109,16 @@ impl Bridge {
             let connected = micros(call.file.connected(now.mono));
             cost(credits::billed_secs(price.rate.rounding, connected))
         });
-        if granted {
-            self.budgets.granted(id, cost(call.file.funded_secs.into()), used, now.mono);
+        if changed {
+            let secs = call.file.bespoken_secs();
+            let held = if secs == 0 { Money::ZERO } else { cost(secs.into()) };
+            self.budgets.holds(id, held, used, now.mono);
         }
         if !call.state.is_live() {
-            self.budgets.leave(id, used, now.mono);
+            self.budgets.end(id, used, now.mono);
+        }
+        if matches!(call.state, State::Over) {
+            self.budgets.leave(id);
         }
     }
 
@@ -167,7 +172,8 @@ impl Bridge {
             by: item.by,
             options: item.options,
             has_place: self.conferences.has_place(meeting.id, meeting.participants_max),
-            now: now.mono,
+            slice_secs: self.settings.slice_secs,
+            now,
         };
         let called = &self.called;
         let is_called = |number: &_| called.contains(&(meeting.id, *number));
@@ -181,7 +187,7 @@ impl Bridge {
         (item, trail, granted): (&Item<'_>, Trail, Granted),
         now: Now,
     ) {
-        let Granted { called, routes, charged, price, class } = granted;
+        let Granted { called, routes, charged, price, class, first_secs } = granted;
         let Some(first) = routes.front() else { return };
         let rules = host.dial_out();
         let ring = item.options.ring.unwrap_or(rules.ring()).clamp(RING_LIMITS.0, RING_LIMITS.1);
@@ -213,6 +219,7 @@ impl Bridge {
                 rang: None,
                 withheld: item.options.withheld,
                 counted: false,
+                first_secs,
                 denied: None,
                 attempts: Vec::new(),
             }),
@@ -220,6 +227,7 @@ impl Bridge {
             held: false,
             funded_secs: 0,
             asked_secs: 0,
+            asking_secs: None,
             price: Some(price),
             reasons: trail.reasons,
             decision: trail.decision,

@@ -39,7 +39,7 @@ struct Known {
     placed: bool,
     account: Option<AccountId>,
     stage: Stage,
-    funded_secs: u32,
+    bespoken_secs: u32,
     /// Seconds that may have been granted, as the meeting's cap counts them.
     exposed_secs: u32,
 }
@@ -267,7 +267,7 @@ impl Bridge {
         let moved = before.exposed_secs != after.exposed_secs || !before.placed;
         let exposed = if moved { cap::exposed(&call.file) } else { Money::ZERO };
         if !incoming {
-            self.spend(id, before.funded_secs != after.funded_secs, now);
+            self.spend(id, before.bespoken_secs != after.bespoken_secs, now);
             self.follow(id, (before.stage, after.stage));
         }
         if over {
@@ -458,6 +458,7 @@ impl Bridge {
             held: false,
             funded_secs: 0,
             asked_secs: 0,
+            asking_secs: None,
             price: None,
             reasons: Vec::new(),
             decision: None,
@@ -494,7 +495,7 @@ fn known(call: &Call) -> Known {
         placed: live && !announcing && call.file.host.is_some(),
         account: call.file.terms().map(|terms| terms.account),
         stage: call.state.stage(),
-        funded_secs: call.file.funded_secs,
+        bespoken_secs: call.file.bespoken_secs(),
         exposed_secs: cap::exposed_secs(&call.file),
     }
 }

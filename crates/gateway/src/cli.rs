@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand.
 
 mod apply;
+mod budgets;
 mod calls;
 mod check;
 mod credits;
@@ -73,6 +74,8 @@ enum Command {
     /// Denies calls of an organization's meetings to a country, whatever else allows them
     Deny(stand::CountryArgs),
     Suspended(stand::ListArgs),
+    Budgets(budgets::Args),
+    Approvals(budgets::ApprovalsArgs),
 }
 
 /// Where the configuration is looked for.
@@ -99,6 +102,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Resume(args) => wait(stand::run(args, Verb::Resume, &mut io::stdout())),
         Command::Approve(args) => wait(stand::decide(args, Verb::Approve, &mut io::stdout())),
         Command::Deny(args) => wait(stand::decide(args, Verb::Deny, &mut io::stdout())),
+        Command::Budgets(args) => wait(budgets::run(args, &mut io::stdout())),
+        Command::Approvals(args) => wait(budgets::approvals(args, &mut io::stdout())),
         Command::Suspended(args) => wait(stand::list(args, &mut io::stdout())),
     };
     told(done.map(|()| ExitCode::SUCCESS))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use bridge::{Bridge, Directory, Input};
+use bridge::{Bridge, Directory, Input, Spent};
 use credits::{Epoch, Farewell, OpenLeg};
 use media::Library;
 use model::{CallId, Transport, UnixTime, limits};
@@ -36,6 +36,8 @@ const CONNECTIONS: usize = 64;
 /// How long a carrier may be told that a leg is over: later it has long ended the call itself, and
 /// its Call-ID may be another's. An hour, microseconds.
 const FAREWELL_MICROS: i64 = 3_600 * 1_000_000;
+/// Calls out that are read at once when budgets are rebuilt.
+const OUTLAYS: u32 = 2_000;
 /// Files beside sockets of calls: the database, HTTP, logs.
 const OTHER_FILES: usize = 256;
 
@@ -88,7 +90,9 @@ pub(crate) async fn start_on(config: Config, store: Store) -> Result<Running> {
     let whole = parts.assemble(bound)?;
     parts.settle().await?;
     let owed = parts.farewells().await?;
+    let spent = parts.spent().await?;
     let revision = directory.revision();
+    whole.inputs.try_send(Input::Spent(Box::new(spent)))?;
     whole.inputs.try_send(Input::Directory(directory))?;
     whole.inputs.try_send(Input::Orphans(owed))?;
     Ok(parts.run(whole, revision, lock))
@@ -255,6 +259,27 @@ impl Parts {
         Ok(owed.into_iter().map(opened).collect())
     }
 
+    /// Adds up what calls out have cost in the last day, those just settled included, a page at a
+    /// time: budgets go on where the last run left them.
+    async fn spent(&self) -> Result<Spent> {
+        let (mut spent, begun) = (Spent::default(), clock::mono());
+        let mut after = (clock::unix().minus(Spent::SPAN), CallId(0));
+        let mut calls = 0;
+        loop {
+            let page = self.store.outlays(after, OUTLAYS).await.context("the store")?;
+            let now = clock::now();
+            page.iter().for_each(|outlay| spent.count(outlay, now));
+            calls += page.len();
+            match page.last() {
+                Some(last) => after = (last.written, last.call),
+                None => break,
+            }
+        }
+        let took_ms = clock::mono().since(begun).as_millis();
+        tracing::info!(calls, took_ms, "budgets go on with what was spent in the last day");
+        Ok(spent)
+    }
+
     /// Says which legs were settled that another name of this node had left.
     fn tell_renamed(&self, orphans: &[OpenLeg]) {
         let mut others = BTreeMap::<&str, usize>::new();
@@ -387,6 +412,7 @@ impl Parts {
             orders,
             inputs,
             store: self.store.clone(),
+            clock: Arc::new(clock::unix),
         }
     }
 }
@@ -447,6 +473,10 @@ fn draw(seeds: &mut ChaCha20Rng) -> [u8; 32] {
 mod tests {
     use std::path::Path;
 
+    use credits::Command;
+    use model::policy::Decision;
+    use model::record::{CallType, Cdr, Provision};
+    use model::{Money, OrganizationId, UserId};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;
 
@@ -521,6 +551,46 @@ mod tests {
         first.wait().await.unwrap();
     }
 
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_gateway_that_starts_goes_on_with_what_was_spent_in_the_last_day() {
+        let store = Store::open("memory:").await.unwrap();
+        let text = "[[organization]]\nname = \"acme\"\ncurrency = \"USD\"\n";
+        let plan =
+            crate::provisioning::plan(text, &Provision::default(), Vec::new(), [1; 32]).unwrap();
+        store.apply(&plan.change).await.unwrap();
+        let now = clock::unix();
+        for (call, age_secs) in [(1, 60), (2, 2 * 3_600), (3, 26 * 3_600)] {
+            let at = now.minus(Duration::from_secs(age_secs));
+            let cdr = Box::new(called_out(call, at));
+            store.commit(&[Command::Release { cdr }], at).await.unwrap();
+        }
+        let mut config = config("memory:", 27_200);
+        config.http.token = api::Token::parse("sixteen-letters!");
+        let mut running = start_on(config, store).await.unwrap();
+        let request = "GET /v1/organizations/acme/budgets HTTP/1.0\r\n\
+                       Authorization: Bearer sixteen-letters!\r\n";
+        let told = answer(&running, request).await;
+        assert!(told.contains(r#""limit":"spend_hour","#), "{told}");
+        let hour = r#""limit":"spend_hour","most":"100.00","night":null,"spent":"1.00"}"#;
+        let day = r#""limit":"spend_day","most":"400.00","night":null,"spent":"2.00"}"#;
+        assert!(told.contains(hour) && told.contains(day), "{told}");
+        running.stop().await;
+        running.wait().await.unwrap();
+    }
+
+    /// The record of a call out that ended then and cost one unit.
+    fn called_out(call: u128, at: UnixTime) -> Cdr {
+        let mut cdr = Cdr::begun(CallId(call), CallType::Out, at);
+        cdr.trunk = "carrier".to_owned();
+        cdr.called = "+37120000001".parse().ok();
+        cdr.organizer = Some(UserId(1));
+        cdr.organization = Some(OrganizationId::from_name("acme"));
+        cdr.charge = Money::from_micros(1_000_000);
+        let decided = Decision { allowed: true, rule: "any".into(), version: "1".into() };
+        cdr.decision = Some(decided);
+        cdr
+    }
+
     /// A gateway of a few ports from `first` on.
     fn config(store: &str, first: u16) -> Config {
         let last = first + 399;
@@ -534,10 +604,15 @@ mod tests {
 
     /// The status of /readyz.
     async fn ready(running: &Running) -> String {
+        let answer = answer(running, "GET /readyz HTTP/1.0\r\n").await;
+        answer.split(' ').nth(1).unwrap().to_owned()
+    }
+
+    async fn answer(running: &Running, request: &str) -> String {
         let mut stream = TcpStream::connect(running.http_address()).await.unwrap();
-        stream.write_all(b"GET /readyz HTTP/1.0\r\n\r\n").await.unwrap();
+        stream.write_all(format!("{request}\r\n").as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
-        answer.split(' ').nth(1).unwrap().to_owned()
+        answer
     }
 }

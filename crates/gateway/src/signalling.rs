@@ -218,6 +218,9 @@ impl Signalling {
             Event::Query(LiveQuery::Calls(reply)) => drop(reply.send(self.bridge.live(now))),
             Event::Query(LiveQuery::Trunks(reply)) => drop(reply.send(self.bridge.trunks(now))),
             Event::Query(LiveQuery::Bans(reply)) => drop(reply.send(self.bridge.bans(now))),
+            Event::Query(LiveQuery::Budgets { of, reply }) => {
+                drop(reply.send(self.bridge.budgets(of, now)));
+            }
             Event::Order(OrderQuery { mut order, reply }) => {
                 self.newest_order += 1;
                 order.request = self.newest_order;

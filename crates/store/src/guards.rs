@@ -81,6 +81,12 @@ pub(crate) fn after(current: &Guards, act: &Act) -> Guards {
             return guards;
         }
     };
+    let same = |row: &Suspension| {
+        row.subject == act.subject && Some(row.standing) == standing && row.reason == act.reason
+    };
+    if guards.suspensions.iter().any(same) {
+        return guards; // said once more: it holds since it was said first
+    }
     guards.suspensions.retain(|row| row.subject != act.subject);
     guards.suspensions.extend(standing.map(|standing| Suspension {
         subject: act.subject,

@@ -130,6 +130,21 @@ pub struct Calling {
     pub orders: Vec<OrderPlan>,
     /// Who is on the pay-per-minute meeting's own list.
     pub listed: Vec<CalleePlan>,
+    /// What the organization's calls out may be, if it has a budget of its own.
+    pub budget: Option<BudgetPlan>,
+}
+
+/// A budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BudgetPlan {
+    /// Calls at once.
+    pub concurrent: u32,
+    /// Calls in a minute.
+    pub per_minute: u32,
+    /// Spending in an hour: the price of so many first slices.
+    pub slices: i64,
+    /// And so much more, millionths.
+    pub more: i64,
 }
 
 impl Calling {
@@ -143,7 +158,7 @@ impl Calling {
         let listed = if dice.chance(150) { vec![draw_callee(&mut dice)] } else { Vec::new() };
         let first = orders.first().filter(|_| dice.chance(150)).map(|order| order.at_ms);
         let crash_ms = first.map(|at| at + dice.between(0, 200) * dice.between(0, 200));
-        Self { trunks, crash_ms, orders, listed }
+        Self { trunks, crash_ms, orders, listed, budget: draw_budget(seed) }
     }
 
     /// Every number that can be reached, with its plan.
@@ -163,6 +178,18 @@ pub const LISTED: usize = 90;
 #[must_use]
 pub fn number(order: usize, at: usize) -> String {
     format!("+39011234{order:02}{at:02}")
+}
+
+/// Drawn apart, so that the rest of a story is the same with and without.
+fn draw_budget(seed: u64) -> Option<BudgetPlan> {
+    let mut dice = Dice::new(seed, 7);
+    let small = |dice: &mut Dice, most| u32::try_from(dice.between(1, most)).expect("small");
+    dice.chance(500).then(|| BudgetPlan {
+        concurrent: small(&mut dice, 5),
+        per_minute: small(&mut dice, 6),
+        slices: small(&mut dice, 8).into(),
+        more: i64::from(small(&mut dice, 400)) * 1_000,
+    })
 }
 
 fn draw_trunk(dice: &mut Dice, well: u64) -> Carries {

@@ -102,6 +102,7 @@ impl Admitting {
             Ok(funded_secs) => {
                 file.payer = Payer::Credits(self.terms);
                 (file.funded_secs, file.asked_secs) = (funded_secs, 0);
+                file.asking_secs = None;
                 let meter = Meter::start(file, turn);
                 note_answered(file, turn);
                 Seated::sit(self.line, Some(meter), &JOINING, file, turn)

@@ -50,6 +50,8 @@ pub(crate) struct Outgoing {
     pub(crate) withheld: bool,
     /// Whether it counts among the calls of its trunk.
     pub(crate) counted: bool,
+    /// How long its first slice is to last.
+    pub(crate) first_secs: u32,
     /// What it was refused for, if it was; told to whoever asked for it.
     pub(crate) denied: Option<Denied>,
     /// The INVITEs that left.
@@ -99,6 +101,9 @@ pub(crate) struct File {
     pub(crate) funded_secs: u32,
     /// Seconds from answer that the book was asked for and has not answered about, at the most.
     pub(crate) asked_secs: u32,
+    /// Seconds beyond those that the book is asked for, until it is known what it said: the same
+    /// question is asked again in the same words.
+    pub(crate) asking_secs: Option<u32>,
     /// List price until somebody pays, then the price of the terms.
     pub(crate) price: Option<Price>,
     pub(crate) reasons: Vec<String>,
@@ -123,6 +128,11 @@ impl File {
     /// Returns the end of paid time; meaningless unless credits pay.
     pub(crate) fn funded_until(&self) -> Instant {
         self.started() + Duration::from_secs(self.funded_secs.into())
+    }
+
+    /// Returns the seconds from answer that are paid for, or may yet turn out to be.
+    pub(crate) fn bespoken_secs(&self) -> u32 {
+        self.funded_secs.saturating_add(self.asking_secs.unwrap_or(0))
     }
 
     /// Returns the connected time if the call ends then: nothing before the answer, never more

@@ -89,6 +89,7 @@ impl Reserving {
             Ok(funded_secs) => {
                 file.payer = Payer::Credits(self.terms);
                 (file.funded_secs, file.asked_secs) = (funded_secs, 0);
+                file.asking_secs = None;
                 Dialing::begin(self.session, self.routes, file, turn)
             }
         }

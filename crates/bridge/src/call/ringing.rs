@@ -94,6 +94,7 @@ impl Ringing {
         };
         file.payer = Payer::Credits(self.terms);
         (file.funded_secs, file.asked_secs) = (funded_secs, 0);
+        file.asking_secs = None;
         let line = self.prepared.answer(file, turn);
         let meter = Meter::start(file, turn);
         note_answered(file, turn);
@@ -114,9 +115,11 @@ pub(crate) fn place(
     covers_secs: u32,
     turn: &Turn<'_>,
 ) -> Result<Command, Refusal> {
-    let wanted = turn.settings.slice_secs;
+    let first = file.outgoing.as_ref().map(|outgoing| outgoing.first_secs);
+    let wanted = first.unwrap_or(turn.settings.slice_secs);
     let wanted_secs = cap::fits(file, covers_secs, wanted, turn).map_err(Refusal::Guard)?;
     file.held = true;
+    file.asking_secs = Some(wanted_secs);
     Ok(Command::Place {
         hold: HoldId { leg: file.call, sequence: 0 },
         leg: Box::new(file.leg(&turn.settings.epoch, Some(terms.clone()), turn.now)),

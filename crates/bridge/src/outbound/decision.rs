@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use credits::Class;
 use model::policy::Decision;
-use model::{E164, Instant, Subject, dialled, numbering};
+use model::{E164, Now, Subject, dialled, numbering};
 use rand_chacha::ChaCha8Rng;
 
 use crate::admission;
@@ -27,7 +27,9 @@ pub(crate) struct Facts<'a> {
     pub(crate) options: Options,
     /// Whether the meeting has a place left.
     pub(crate) has_place: bool,
-    pub(crate) now: Instant,
+    /// How long a first slice is to last.
+    pub(crate) slice_secs: u32,
+    pub(crate) now: Now,
 }
 
 /// What the decision leaves behind, whatever it is.
@@ -51,6 +53,8 @@ pub(crate) struct Granted {
     pub(crate) charged: Charged,
     pub(crate) price: Price,
     pub(crate) class: Class,
+    /// How long its first slice may last.
+    pub(crate) first_secs: u32,
 }
 
 /// Decides about one number as it was typed. `is_called` tells whether the meeting calls it already.
@@ -85,19 +89,19 @@ fn steps(
     if !facts.has_place {
         return Err(Refusal::MeetingFull.into());
     }
+    let price = facts.directory.dial_out_price(&host.organization, &called);
     let charged = Charged::new(host, numbering::place(&called).country);
-    let within = facts.budgets.within(&charged, facts.directory, facts.now);
-    within.map_err(Refusal::Guard)?;
+    let want = (price.as_ref().map(|price| &price.rate), facts.slice_secs);
+    let first_secs = facts.budgets.within(&charged, facts.directory, want, facts.now)?;
     let organization = host.organization.id;
     let wanted = Wanted { called, organization, withheld: facts.options.withheld };
-    let plan = routing::plan(facts.directory, facts.health, &wanted, facts.now, chance);
+    let plan = routing::plan(facts.directory, facts.health, &wanted, facts.now.mono, chance);
     let plan = plan.map_err(|none| Denied::new(Refusal::NoRoute, none.to_string()))?;
     trail.reasons.push(plan.to_string());
-    let price = facts.directory.dial_out_price(&host.organization, &called);
     let price = price.ok_or(Refusal::NoTariff)?;
     trail.reasons.push(price.to_string());
     let routes = plan.routes.into();
-    Ok(Granted { called, routes, charged, price, class: class(facts) })
+    Ok(Granted { called, routes, charged, price, class: class(facts), first_secs })
 }
 
 /// Who asks for the call, if they may.
@@ -109,8 +113,10 @@ fn asked(facts: &Facts<'_>) -> Result<String, Denied> {
             let user = facts.directory.user(user);
             let own = user.filter(|user| user.organization == facts.host.organization.id);
             let user = own.ok_or(Refusal::UnknownUser)?;
-            if facts.directory.standing(Subject::User(user.id)).is_some() {
-                return Err(Refusal::Guard(Guard::UserSuspended).into());
+            let this = Subject::User(user.id);
+            if facts.directory.standing(this).is_some() {
+                let refusal = Refusal::Guard(Guard::UserSuspended);
+                return Err(Denied::new(refusal, facts.directory.told(this)));
             }
             user.name.clone()
         }
@@ -119,8 +125,8 @@ fn asked(facts: &Facts<'_>) -> Result<String, Denied> {
 }
 
 fn licence(facts: &Facts<'_>) -> Result<&'static str, Denied> {
-    if let Some((guard, _)) = facts.directory.closed(facts.host) {
-        return Err(Refusal::Guard(guard).into());
+    if let Some((guard, subject, _)) = facts.directory.closed(facts.host) {
+        return Err(Denied::new(Refusal::Guard(guard), facts.directory.told(subject)));
     }
     if !facts.host.dial_out().enabled {
         return Err(Refusal::DialOutDisabled.into());

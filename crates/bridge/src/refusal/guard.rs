@@ -19,6 +19,8 @@ pub enum Guard {
     BudgetCountry,
     /// Calls to the country wait for somebody's approval.
     CountryUnapproved,
+    /// Somebody denied calls to the country.
+    CountryDenied,
     /// The call has had its longest time.
     MaxDuration,
     /// The organization is out of service.
@@ -45,13 +47,14 @@ pub enum Guard {
 
 impl Guard {
     /// Every one of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::BudgetConcurrent,
         Self::BudgetRate,
         Self::BudgetHour,
         Self::BudgetDay,
         Self::BudgetCountry,
         Self::CountryUnapproved,
+        Self::CountryDenied,
         Self::MaxDuration,
         Self::OrganizationSuspended,
         Self::UserSuspended,
@@ -75,6 +78,7 @@ impl Guard {
             Self::BudgetDay => Row { label: "budget_day", ..PAYER },
             Self::BudgetCountry => Row { label: "budget_country", ..PAYER },
             Self::CountryUnapproved => Row { label: "country_unapproved", ..PAYER },
+            Self::CountryDenied => Row { label: "country_denied", ..PAYER },
             Self::MaxDuration => row("max_duration", (480, 16), Prompt::Goodbye, false),
             Self::OrganizationSuspended => Row { label: "organization_suspended", ..PAYER },
             Self::UserSuspended => Row { label: "user_suspended", ..PAYER },
@@ -116,6 +120,10 @@ impl Guard {
             }
             Self::CountryUnapproved => {
                 "a first call to this country waits for an approval: tollgate approve ORGANIZATION COUNTRY"
+            }
+            Self::CountryDenied => {
+                "calls to this country are denied: tollgate suspended tells who denied them, tollgate \
+                 approve ORGANIZATION COUNTRY takes it back"
             }
             Self::MaxDuration => {
                 "the call had its longest time: call again, or raise max_minutes in [[budget]]"

@@ -148,7 +148,7 @@ impl Guesses {
     }
 
     fn is_spent(&self, bearable: u64, now: Instant) -> bool {
-        let used = self.day.sum(now).saturating_add(self.pending);
+        let used = self.day.sum(now, None).saturating_add(self.pending);
         u64::try_from(used).is_ok_and(|used| used >= bearable)
     }
 }

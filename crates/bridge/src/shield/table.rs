@@ -64,7 +64,7 @@ impl<K: Ord + Clone> Table<K> {
     pub(crate) fn total(&self, key: &K, now: Instant) -> i64 {
         let Some(used) = self.uses.get(key) else { return 0 };
         let live = i128::from(used.live) * i128::from(now.micros) - used.begun;
-        used.past.sum(now).saturating_add(i64::try_from(live).unwrap_or(i64::MAX))
+        used.past.sum(now, None).saturating_add(i64::try_from(live).unwrap_or(i64::MAX))
     }
 
     /// Notes how far over its budget a key is. Returns whether that is further than was told.

@@ -9,6 +9,8 @@ mod dialled;
 mod dialogs;
 mod early;
 mod guarded;
+mod guarded_in;
+mod guarded_out;
 mod identified;
 mod included;
 mod injected;

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use bridge::refusal::Guard;
 use bridge::routing::Attempt;
 use bridge::shield::Alarm;
 use bridge::{LiveCall, Note};
@@ -24,7 +25,7 @@ impl Telemetry {
     fn bridge_meters(&self) -> BridgeMeters {
         BridgeMeters {
             telemetry: self.clone(),
-            labelled: BTreeMap::new(),
+            labelled: self.guards(),
             states: BTreeMap::new(),
             answer: self
                 .histogram("tollgate_bridge_answer_seconds", "From an INVITE to its 200 OK."),
@@ -85,7 +86,24 @@ impl Telemetry {
             ),
         }
     }
+
+    /// Counters of what guards turn away, there from the beginning: an alarm that waits for an
+    /// increase would not see the first refusal in a series that begins with it.
+    fn guards(&self) -> BTreeMap<(&'static str, Cow<'static, str>), Counter> {
+        let (name, help) = REFUSALS;
+        let counters = Guard::ALL.into_iter().map(|guard| {
+            let reason = guard.row().label;
+            let counter = self.counter(name, help, &[("reason", reason)]);
+            counter.increment(0);
+            ((name, Cow::Borrowed(reason)), counter)
+        });
+        counters.collect()
+    }
 }
+
+/// Where guards' refusals are counted.
+const REFUSALS: (&str, &str) =
+    ("tollgate_bridge_refusals_total", "Calls turned away, before or after answer, by reason.");
 
 /// Meters of what the bridge notes and of the loop around it.
 pub(crate) struct BridgeMeters {
@@ -148,11 +166,9 @@ impl BridgeMeters {
                 self.telemetry.counter(name, help, &of).increment(1);
             }
             Note::Seated { number_type, charged } => self.seated(*number_type, *charged),
-            Note::Refused(refusal) => self.labelled(
-                "tollgate_bridge_refusals_total",
-                "Calls turned away, before or after answer, by reason.",
-                ("reason", refusal.label().into()),
-            ),
+            Note::Refused(refusal) => {
+                self.labelled(REFUSALS.0, REFUSALS.1, ("reason", refusal.label().into()));
+            }
             Note::Cut { overrun } => self.overrun.record(*overrun),
             Note::CutSignalled { after } => self.cut_to_bye.record(*after),
             Note::Warned { seconds } => self.labelled(

@@ -126,6 +126,7 @@ fn guarded(label: &str) -> Option<&'static str> {
         "budget_day" => "what calls out may cost in a day was spent",
         "budget_country" => "what calls to this country may cost in a day was spent",
         "country_unapproved" => "nobody has approved calls to this country yet: `tollgate approve`",
+        "country_denied" => "calls to this country were denied: `tollgate suspended` says by whom",
         "max_duration" => "the call had its longest time by the budget",
         "organization_suspended" => {
             "the organization was suspended or stopped: `tollgate suspended` says by whom and why"
