@@ -124,12 +124,12 @@ fn serve(trunks: &[String]) -> Tollgate {
         "\n[[meeting]]\nname = \"room-{{}}\"\nconference_ids = \"{}-{}\"\n\
          organizer = \"bob@bolt.example\"\nannounce = false\n\n\
          [[budget]]\norganization = \"bolt\"\nconcurrent = 100000\nper_minute = 1000000\n\
-         spend_hour = \"1000000.00\"\nspend_day = \"1000000.00\"\ncountry_day = \"1000000.00\"\n",
+         spend_hour = \"900000.00\"\nspend_day = \"900000.00\"\ncountry_day = \"900000.00\"\n",
         MEETINGS.start(),
         MEETINGS.end(),
     ));
     pin("0");
-    let tollgate = Tollgate::funded(&site, BOLT, "1000000.00");
+    let tollgate = Tollgate::funded(&site, BOLT, "900000.00");
     pin("1");
     tollgate
 }
