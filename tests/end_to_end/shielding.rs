@@ -14,7 +14,6 @@ const LONELY: &str = "[presence]\nalone_secs = 5\nstay_secs = 2\n";
 fn robots_in_the_menu_use_up_their_budget_and_are_refused_by_code() {
     let site = Site::default()
         .with("[charging]", "unpaid_secs", "15")
-        .with("[[trunk]]", "refusal_codes", "{ unidentified_budget = 403 }")
         .and("[abuse]\ncaller_minutes = 1\ncaller_refuse_minutes = 1\n");
     let tollgate = Tollgate::serve(&site);
     let robot = || Call::new("never-identified.xml", TOLL_FREE, tollgate.sip()).dial();
@@ -23,13 +22,12 @@ fn robots_in_the_menu_use_up_their_budget_and_are_refused_by_code() {
         let trace = robot.sipp.succeed();
         assert!(trace.connected() < 40.0, "released at the limit: {trace:?}");
     }
-    let refused =
-        Call::new("toll-free-without-credit.xml", TOLL_FREE_TO_SUBSCRIBED, tollgate.sip());
+    let refused = Call::new("toll-free-over-budget.xml", TOLL_FREE_TO_SUBSCRIBED, tollgate.sip());
     let refused = refused.dial_without_phone();
     let id = refused.call_id.clone();
     refused.succeed();
     let book = tollgate.book();
-    book.record(&id).assert_ended("unattributed", "unidentified_budget", 403);
+    book.record(&id).assert_ended("unattributed", "unidentified_budget", 480);
     assert_eq!(book.number("SELECT COUNT(*) FROM entry"), 0, "no organization pays for it");
     let labels = ["budget=\"refused\"", "scope=\"caller\""];
     assert!((tollgate.metric("tollgate_bridge_abuse_total", &labels) - 1.0).abs() < 0.5);

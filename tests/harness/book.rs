@@ -181,12 +181,12 @@ impl Book {
         psql.output().expect("psql is installed (Debian: postgresql)")
     }
 
-    /// Returns the record of a call by its SIP Call-ID, once it is written.
-    pub(crate) fn record(&self, sip_call_id: &str) -> Record {
+    /// Returns the record of a call by its SIP Call-ID or our own id, once it is written.
+    pub(crate) fn record(&self, id: &str) -> Record {
         wait_for("a record", secs(8), || {
-            let sql = format!("SELECT * FROM cdr WHERE sip_call_id = '{sip_call_id}'");
+            let sql = format!("SELECT * FROM cdr WHERE sip_call_id = '{id}' OR call = '{id}'");
             let mut rows = self.rows(&sql);
-            assert!(rows.len() < 2, "{sip_call_id} has two records");
+            assert!(rows.len() < 2, "{id} has two records");
             rows.pop().map(Record)
         })
     }

@@ -98,18 +98,6 @@ fn presence(plan: &Plan) -> bridge::Presence {
 #[must_use]
 pub fn provision(plan: &Plan) -> Provision {
     let eur = Currency::parse("EUR").expect("three capitals");
-    let organization = |id, name: &str| Organization {
-        id,
-        name: name.into(),
-        currency: eur,
-        time_zone: String::new(),
-        dial_out: model::DialOutRules::default(),
-        payg_needs_credits_licence: false,
-        outbound: model::policy::OrganizationOutbound {
-            country: Some("IT".parse().expect("a country")),
-            ..Default::default()
-        },
-    };
     let user = |name: &str, organization, licences| User {
         id: UserId::from_name(name),
         name: name.into(),
@@ -128,7 +116,7 @@ pub fn provision(plan: &Plan) -> Provision {
     };
     let mut provision = Provision {
         revision: 1,
-        organizations: vec![organization(acme(), "acme"), organization(other(), "other")],
+        organizations: vec![organization(acme(), "acme", eur), organization(other(), "other", eur)],
         groups: Vec::new(),
         users: vec![
             user("paid", acme(), vec![Licence::PayPerMinute]),
@@ -141,7 +129,6 @@ pub fn provision(plan: &Plan) -> Provision {
             number(dialled(Dial::BoundIncluded), NumberType::Toll, Some("included")),
             ServiceNumber {
                 is_default: true,
-                refusals: Default::default(),
                 ..number(dialled(Dial::SharedPaid), NumberType::Toll, None)
             },
             number(dialled(Dial::SharedTollFree), NumberType::TollFree, None),
@@ -172,6 +159,21 @@ pub fn provision(plan: &Plan) -> Provision {
         provision.meetings[0].spend_cap = Some(Money::from_micros(cap));
     }
     provision
+}
+
+fn organization(id: OrganizationId, name: &str, currency: Currency) -> Organization {
+    Organization {
+        id,
+        name: name.into(),
+        currency,
+        time_zone: String::new(),
+        dial_out: model::DialOutRules::default(),
+        payg_needs_credits_licence: false,
+        outbound: model::policy::OrganizationOutbound {
+            country: Some("IT".parse().expect("a country")),
+            ..Default::default()
+        },
+    }
 }
 
 /// What the organization's calls out may be, if the story says so.

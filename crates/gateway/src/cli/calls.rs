@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::gateway::Gateway;
 use super::place::Place;
-use super::shown::{View, iso, number_type, payer, seconds};
+use super::shown::{View, iso, json_text, number_type, payer, seconds};
 use super::table::Table;
 
 /// Lists live calls, or the records of those that are over
@@ -81,7 +81,7 @@ const LIVE: [&str; 11] = [
 
 fn live(calls: &Value, json: bool, out: &mut impl Write) -> Result<()> {
     if json {
-        return Ok(writeln!(out, "{calls:#}")?);
+        return Ok(writeln!(out, "{}", json_text(calls))?);
     }
     let calls = calls.as_array().context("the gateway answered something else than a list")?;
     if calls.is_empty() {
@@ -109,7 +109,7 @@ fn over(
 ) -> Result<()> {
     if json {
         let cdrs: Vec<Value> = cdrs.iter().map(|cdr| cdr_json(cdr, view)).collect();
-        return Ok(writeln!(out, "{:#}", Value::Array(cdrs))?);
+        return Ok(writeln!(out, "{}", json_text(&Value::Array(cdrs)))?);
     }
     let mut table = Table::new(&[
         "call",
@@ -316,6 +316,7 @@ mod tests {
     fn what_strangers_write_is_one_inert_cell() {
         let evil = [
             "=1+1", "+1+1", "-2+3", "@SUM(1)", "\t=1", "\r=1", "a\r\nb", "a\n=1", "\0", "\",=1,\"",
+            "\u{9b}2J",
         ];
         for evil in evil {
             let record = Cdr { sip_call_id: evil.to_owned(), trunk: evil.to_owned(), ..cdr() };

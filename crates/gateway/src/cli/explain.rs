@@ -13,7 +13,7 @@ use store::{Case, Entry, HoldState, HoldView};
 
 use super::calls::{cdr_json, ended};
 use super::place::Place;
-use super::shown::{View, iso, number_type, payer, rate, seconds};
+use super::shown::{View, iso, json_text, number_type, payer, rate, seconds};
 use super::table::{Table, printable};
 use proof::Proof;
 
@@ -54,7 +54,7 @@ pub(crate) async fn run(args: Args, out: &mut impl Write) -> Result<()> {
     let keys = args.place.keys(args.full)?;
     let view = View::of(args.full, &keys);
     if args.json {
-        writeln!(out, "{:#}", told_json(&case, &proof, view))?;
+        writeln!(out, "{}", json_text(&told_json(&case, &proof, view)))?;
     } else {
         out.write_all(told(&case, &provision, &proof, view)?.as_bytes())?;
     }

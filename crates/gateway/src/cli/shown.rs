@@ -11,6 +11,19 @@ pub(crate) fn iso(moment: UnixTime) -> String {
     format!("{:.3}", Timestamp::from_microsecond(moment.micros).unwrap_or(edge))
 }
 
+/// JSON as it is written: a control character that JSON lets stand, but a terminal may obey, is
+/// escaped. They stand in strings only, which come from strangers' headers.
+pub(crate) fn json_text(value: &serde_json::Value) -> String {
+    let mut text = String::new();
+    for c in format!("{value:#}").chars() {
+        match c {
+            '\u{7f}'..='\u{9f}' => text.push_str(&format!("\\u{:04x}", u32::from(c))),
+            _ => text.push(c),
+        }
+    }
+    text
+}
+
 /// Whether numbers are shown whole.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum View<'a> {

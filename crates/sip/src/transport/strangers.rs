@@ -326,9 +326,11 @@ mod tests {
         }
         let outputs = std::iter::from_fn(|| endpoint.poll_output());
         outputs
-            .map(|output| match output {
-                Output::Event(Event::Counted(what)) => what,
-                _ => panic!("a stranger got {output:?}"),
+            .map(|output| {
+                let Output::Event(Event::Counted(what)) = output else {
+                    panic!("a stranger got {output:?}");
+                };
+                what
             })
             .filter(|what| *what != Counted::Banned)
             .collect()

@@ -54,7 +54,7 @@ async fn lived(keys: &Keys) -> (Vec<Cdr>, Vec<(CallId, String)>) {
     for call in [1, 2] {
         let hidden = |leg: &mut OpenLeg| {
             leg.dialog = dialog();
-            leg.cdr = Box::new(withheld((*leg.cdr).clone()));
+            *leg.cdr = withheld((*leg.cdr).clone());
         };
         let mut batch = vec![place(call, "acme", 60), answered(call, Some("acme"), 1)];
         for command in &mut batch {
