@@ -49,6 +49,7 @@ fn nobody_presses_one_and_the_time_is_charged_all_the_same() {
     let record = book.record(&call);
     record.assert_ended("credits", "not_confirmed", 200);
     assert_eq!(record.number("charge"), 150_000, "15 s");
+    assert_eq!((book.account(BOLT, "captured"), book.records()), (150_000, 1));
     book.assert_settled();
 }
 
@@ -63,6 +64,8 @@ fn a_busy_person_costs_nothing_and_the_command_says_why() {
     assert!(said.contains("busy"), "{said}");
     callee.sipp.succeed();
     let book = tollgate.book();
+    let busy = "SELECT COUNT(*) FROM cdr WHERE label = 'busy' AND sip_status = 486 AND charge = 0";
+    assert_eq!(book.number(busy), 1);
     assert_eq!((book.account(BOLT, "captured"), book.records()), (0, 1));
     book.assert_settled();
 }
