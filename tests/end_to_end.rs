@@ -10,6 +10,8 @@ mod calling;
 mod carriers;
 #[path = "end_to_end/charging.rs"]
 mod charging;
+#[path = "end_to_end/dying.rs"]
+mod dying;
 #[path = "end_to_end/early.rs"]
 mod early;
 #[path = "end_to_end/examining.rs"]

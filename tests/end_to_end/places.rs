@@ -1,16 +1,19 @@
 //! Where calls of ours go: names, transports, address families, and networks that lose.
 
 use std::net::Ipv4Addr;
+use std::path::Path;
 
-use crate::harness::carrier::{CALLEE, Carrier, call, charged_once, cost_nothing, order, site};
+use crate::harness::carrier::{
+    CALLEE, Carrier, call, charged_once, cost_nothing, explained, order, site,
+};
 use crate::harness::certificates::Authority;
-use crate::harness::clock::{now, pause, secs};
+use crate::harness::clock::{now, pause, secs, wait_for};
 use crate::harness::names::{Has, Names};
 use crate::harness::relay::{Relay, Weather};
 use crate::harness::sipp::Call;
 use crate::harness::site::{BOLT, SECOND, Site, TOLL_TO_METERED};
 use crate::harness::tls::TlsFront;
-use crate::harness::tollgate::Tollgate;
+use crate::harness::tollgate::{Tollgate, expect_success};
 use crate::streams::{NAME, quoted};
 
 const ONE: &str = "127.0.0.11";
@@ -54,7 +57,21 @@ fn a_name_that_does_not_exist_is_told_and_costs_nothing() {
     let tollgate = Tollgate::funded(&site, BOLT, "20.00");
     let call = call(&tollgate, CALLEE);
     let explained = cost_nothing(&tollgate, &call, "call_failed", 503);
-    assert!(explained.contains("trunk lost could not be reached"), "{explained}");
+    assert!(explained.contains("trunk lost could not be reached: its name leads"), "{explained}");
+    attempted(&tollgate, "lost", "unresolved");
+}
+
+#[test]
+fn a_trunk_that_refuses_connections_is_told_apart_from_one_without_an_address() {
+    let carrier = Carrier::new("closed", ONE).with("transport", "\"tcp\"");
+    let site = site(&[&carrier]).with(SECOND, "transport", "\"tcp\"");
+    let tollgate = Tollgate::funded(&site, BOLT, "20.00");
+    let call = call(&tollgate, CALLEE);
+    let explained = cost_nothing(&tollgate, &call, "call_failed", 503);
+    assert!(explained.contains("trunk closed could not be reached: it refuses"), "{explained}");
+    attempted(&tollgate, "closed", "unconnected");
+    let listed = expect_success(&tollgate.command(&["trunk", "list"]));
+    assert!(listed.contains("closed could not be reached: it refuses connections"), "{listed}");
 }
 
 #[test]
@@ -98,7 +115,7 @@ fn a_call_by_tls_is_charged_as_by_udp_and_goes_to_the_right_certificate_only() {
         let front = TlsFront::open(carrier.address(), &theirs);
         let tls = format!("{{ peer = \"{peer}\", authority = {trust} }}");
         let carrier = carrier.behind(front.address()).known_by("tls", &tls);
-        let listener = |name, file: &std::path::Path| (name, quoted(&file.display().to_string()));
+        let listener = |name, file: &Path| (name, quoted(&file.display().to_string()));
         let mut site = site(&[&carrier]).with(SECOND, "transport", "\"tls\"");
         for (name, file) in
             [listener("certificate", &files.certificate), listener("key", &files.key)]
@@ -119,8 +136,79 @@ fn a_call_by_tls_is_charged_as_by_udp_and_goes_to_the_right_certificate_only() {
     assert!(trace.received("INVITE").text.contains("SIP/2.0/TLS"));
     charged_once(&tollgate, &call, "operator_hung_up", trace.talked());
     let (tollgate, callee, call, _front) = reached("sbc.other.example");
-    cost_nothing(&tollgate, &call, "call_failed", 503);
+    let explained = cost_nothing(&tollgate, &call, "call_failed", 503);
     assert_eq!(callee.sipp.so_far().count("INVITE"), 0, "it went to the wrong one");
+    assert!(explained.contains("its certificate is for another name"), "{explained}");
+    let log = tollgate.log();
+    let named = |line: &&str| line.contains("a TLS handshake failed") && line.contains("secure");
+    let told = log.lines().find(named).expect("the log says which trunk");
+    assert!(told.contains("sbc.other.example") && told.contains("sbc.carrier.example"), "{told}");
+    let troubles = ["trunk=\"secure\"", "reason=\"certificate_name\""];
+    assert!(tollgate.metric("tollgate_sip_trunk_troubles_total", &troubles) > 0.0);
+}
+
+#[test]
+fn what_a_trunk_is_shown_is_loaded_anew_while_a_call_lives() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let authority = Authority::new(folder.path(), "authority");
+    let files = authority.sign("sip", &[NAME]);
+    let theirs = authority.sign("sbc", &["sbc.carrier.example"]);
+    let old = Authority::new(folder.path(), "old");
+    let ours = old.sign("ours", &["us.carrier.example"]);
+    let carrier = Carrier::new("secure", ONE).with("transport", "\"tls\"");
+    let front = TlsFront::guarded(carrier.address(), &theirs, &authority.file);
+    let file = |file: &Path| quoted(&file.display().to_string());
+    let tls = format!(
+        "{{ peer = \"sbc.carrier.example\", authority = {}, certificate = {}, key = {} }}",
+        file(&authority.file),
+        file(&ours.certificate),
+        file(&ours.key)
+    );
+    let carrier = carrier.behind(front.address()).known_by("tls", &tls);
+    let site = site(&[&carrier])
+        .with(SECOND, "transport", "\"tls\"")
+        .with(SECOND, "certificate", &file(&files.certificate))
+        .with(SECOND, "key", &file(&files.key));
+    let tollgate = Tollgate::funded(&site, BOLT, "20.00");
+    let inside = Call::new("pay-per-minute.xml", TOLL_TO_METERED, tollgate.sip());
+    let inside = inside.stay(secs(30)).dial();
+    tollgate.wait_seated(1);
+    let callee = carrier
+        .awaits(Call::awaited("callee-answers.xml").over_tcp().behind(front.address(), "tls"));
+    let refused = call(&tollgate, CALLEE);
+    tollgate.wait_for_call(&refused, "over");
+    let explained = explained(&tollgate, &refused);
+    assert!(explained.contains("trunk secure does not trust us"), "{explained}");
+    authority.sign("ours", &["us.carrier.example"]);
+    tollgate.reload();
+    let call = wait_for("the new certificate", secs(10), || {
+        let call = call(&tollgate, CALLEE);
+        let over = || tollgate.wait_for_call(&call, "over");
+        wait_for("the call's fate", secs(15), || {
+            if tollgate.states().iter().filter(|state| *state == "seated").count() == 2 {
+                return Some(Some(call.clone()));
+            }
+            let shown = tollgate.get(&format!("/v1/calls/{call}"))?;
+            shown.body.contains("\"over\"").then(|| {
+                over();
+                None
+            })
+        })
+    });
+    pause(secs(1));
+    tollgate.hang_up(&call);
+    callee.sipp.succeed();
+    inside.sipp.succeed();
+    let listed = expect_success(&tollgate.command(&["trunk", "list"]));
+    assert!(!listed.contains("does not trust us"), "{listed}");
+    tollgate.book().assert_settled();
+}
+
+/// Asserts that the trunk's one attempt came to this.
+fn attempted(tollgate: &Tollgate, trunk: &str, outcome: &str) {
+    let of = [&*format!("trunk=\"{trunk}\""), &*format!("outcome=\"{outcome}\"")];
+    let count = tollgate.metric("tollgate_bridge_trunk_attempts_total", &of);
+    assert!((count - 1.0).abs() < 0.5, "{trunk} {outcome}: {count}");
 }
 
 #[test]

@@ -12,10 +12,11 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::client::TlsStream;
-use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
 use super::certificates::Files;
 
@@ -81,16 +82,35 @@ pub(crate) struct TlsFront {
 impl TlsFront {
     /// Opens a relay at the target's address that shows a certificate.
     pub(crate) fn open(target: SocketAddr, own: &Files) -> Self {
+        Self::opened(target, own, None)
+    }
+
+    /// The same, and whoever comes must show one that the authority has signed.
+    pub(crate) fn guarded(target: SocketAddr, own: &Files, authority: &Path) -> Self {
+        Self::opened(target, own, Some(authority))
+    }
+
+    fn opened(target: SocketAddr, own: &Files, authority: Option<&Path>) -> Self {
         let chain = CertificateDer::pem_file_iter(&own.certificate).expect("the file is there");
         let chain: Vec<_> = chain.map(|one| one.expect("the file is sound")).collect();
         let key = PrivateKeyDer::from_pem_file(&own.key).expect("the file is sound");
         let provider = Arc::new(ring::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
+        let config = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
-            .expect("these versions are known")
-            .with_no_client_auth()
-            .with_single_cert(chain, key)
-            .expect("key and certificate belong together");
+            .expect("these versions are known");
+        let config = match authority {
+            None => config.with_no_client_auth(),
+            Some(authority) => {
+                let mut roots = RootCertStore::empty();
+                let read = CertificateDer::from_pem_file(authority).expect("the file is there");
+                roots.add(read).expect("the file is sound");
+                let verifier =
+                    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+                config.with_client_cert_verifier(verifier.build().expect("there is a root"))
+            }
+        };
+        let config =
+            config.with_single_cert(chain, key).expect("key and certificate belong together");
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let (stop, stopped) = oneshot::channel();
         let runtime = runtime();
