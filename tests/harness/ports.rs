@@ -1,11 +1,16 @@
 //! Ports on loopback that no other test of this run gets, below those that the system hands out.
 
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::ops::Range;
 use std::process;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-const FIRST: u16 = 10_000;
-const LAST: u16 = 32_000;
+use super::proxy::Proxy;
+
+const ALL: Range<u16> = 14_000..32_000;
+/// Those of the run that another run has begun, beside it: a port that is planned by one must not be
+/// taken by the other before it is bound.
+const BESIDE: Range<u16> = 6_000..14_000;
 
 static NEXT: AtomicU16 = AtomicU16::new(0);
 
@@ -15,11 +20,12 @@ static NEXT: AtomicU16 = AtomicU16::new(0);
 /// If there is no such row.
 pub(crate) fn row(count: u16) -> u16 {
     let count = count.next_multiple_of(2);
-    let span = LAST - FIRST;
+    let Range { start, end } = if Proxy::is_wanted() { BESIDE } else { ALL };
+    let span = end - start;
     let seed = u16::try_from(process::id() % 40).unwrap_or(0) * 500;
     for _ in 0..1_000 {
         let offset = NEXT.fetch_add(count, Ordering::Relaxed);
-        let first = FIRST + (seed.wrapping_add(offset) % (span - count)) / 2 * 2;
+        let first = start + (seed.wrapping_add(offset) % (span - count)) / 2 * 2;
         if (first..first + count).all(free) {
             return first;
         }
