@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::ops::Range;
 use std::process;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::proxy::Proxy;
 
@@ -12,7 +12,7 @@ const ALL: Range<u16> = 14_000..32_000;
 /// taken by the other before it is bound.
 const BESIDE: Range<u16> = 6_000..14_000;
 
-static NEXT: AtomicU16 = AtomicU16::new(0);
+static NEXT: AtomicU32 = AtomicU32::new(0);
 
 /// Returns the first, even one of `count` ports in a row that are free.
 ///
@@ -21,12 +21,14 @@ static NEXT: AtomicU16 = AtomicU16::new(0);
 pub(crate) fn row(count: u16) -> u16 {
     let count = count.next_multiple_of(2);
     let Range { start, end } = if Proxy::is_wanted() { BESIDE } else { ALL };
-    let span = end - start;
-    let seed = u16::try_from(process::id() % 40).unwrap_or(0) * 500;
+    let span = u32::from(end - start);
+    let seed = process::id() % 36 * 500;
     for _ in 0..1_000 {
-        let offset = NEXT.fetch_add(count, Ordering::Relaxed);
-        let first = start + (seed.wrapping_add(offset) % (span - count)) / 2 * 2;
-        if (first..first + count).all(free) {
+        let offset = NEXT.fetch_add(count.into(), Ordering::Relaxed);
+        // Rows follow each other all the way round: none lies over one that is planned already.
+        let Ok(place) = u16::try_from((seed + offset) % span) else { continue };
+        let first = start + place;
+        if end - first >= count && (first..first + count).all(free) {
             return first;
         }
     }
